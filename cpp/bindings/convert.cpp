@@ -1,0 +1,90 @@
+#include "convert.hpp"
+
+#include <gmpy2.h>
+
+#include <utility>
+
+namespace exactnet::bindings {
+
+void import_gmpy2_interface() {
+    if (import_gmpy2() < 0) throw py::error_already_set();
+    // A gmpy2 newer than the header may differ: try both directions on numbers of several limbs.
+    const py::module_ gmpy2 = py::module_::import("gmpy2");
+    const py::object fraction = gmpy2.attr("mpq")("-123456789012345678901234567890/11");
+    const py::object whole = gmpy2.attr("mpz")("-123456789012345678901234567890");
+    const bool same = MPQ_Check(fraction.ptr()) && MPZ_Check(whole.ptr()) &&
+                      exact::to_string(to_rational(fraction)) ==
+                          "-123456789012345678901234567890/11" &&
+                      to_mpq(to_rational(fraction)).equal(fraction) &&
+                      to_mpz(to_integer(whole)).equal(whole);
+    if (!same) {
+        throw py::import_error(
+            "exactnet was built for another layout of gmpy2's numbers: reinstall exactnet");
+    }
+}
+
+exact::Integer to_integer(py::handle mpz) {
+    if (!MPZ_Check(mpz.ptr())) throw py::type_error("expected gmpy2.mpz");
+    exact::Integer value;
+    mpz_set(value.get(), MPZ(mpz.ptr()));
+    return value;
+}
+
+exact::Rational to_rational(py::handle mpq) {
+    if (!MPQ_Check(mpq.ptr())) throw py::type_error("expected gmpy2.mpq");
+    exact::Rational value;
+    mpq_set(value.get(), MPQ(mpq.ptr()));
+    return value;
+}
+
+py::object to_mpz(const exact::Integer& value) {
+    MPZ_Object* object = GMPy_MPZ_New(nullptr);
+    if (object == nullptr) throw py::error_already_set();
+    mpz_set(object->z, value.get());
+    return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object));
+}
+
+py::object to_mpq(const exact::Rational& value) {
+    MPQ_Object* object = GMPy_MPQ_New(nullptr);
+    if (object == nullptr) throw py::error_already_set();
+    mpq_set(object->q, value.get());
+    return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object));
+}
+
+std::vector<exact::Integer> to_integers(const py::list& values) {
+    std::vector<exact::Integer> result;
+    result.reserve(values.size());
+    for (const py::handle value : values) result.push_back(to_integer(value));
+    return result;
+}
+
+std::vector<exact::Rational> to_rationals(const py::list& values) {
+    std::vector<exact::Rational> result;
+    result.reserve(values.size());
+    for (const py::handle value : values) result.push_back(to_rational(value));
+    return result;
+}
+
+py::list to_mpz_list(const std::vector<exact::Integer>& values) {
+    py::list result(values.size());
+    for (std::size_t k = 0; k < values.size(); ++k) result[k] = to_mpz(values[k]);
+    return result;
+}
+
+py::list to_mpq_list(const std::vector<exact::Rational>& values) {
+    py::list result(values.size());
+    for (std::size_t k = 0; k < values.size(); ++k) result[k] = to_mpq(values[k]);
+    return result;
+}
+
+exact::Monitor make_monitor(const py::object& progress) {
+    // The caller's argument keeps `progress` alive for as long as the monitor is used.
+    return exact::Monitor([progress = progress.ptr()](double share) {
+        const py::gil_scoped_acquire gil;
+        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        const py::handle call(progress);
+        if (!call.is_none()) call(share);
+    });
+}
+
+}  // namespace exactnet::bindings

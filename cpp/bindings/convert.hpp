@@ -1,0 +1,44 @@
+// What crosses the border between Python and the exact half: gmpy2 numbers, tables, networks.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <vector>
+
+#include "exact/integer.hpp"
+#include "exact/monitor.hpp"
+#include "exact/network.hpp"
+#include "exact/table.hpp"
+
+namespace exactnet::bindings {
+
+namespace py = pybind11;
+
+/// Loads gmpy2's C interface and checks that the gmpy2 found at run time lays its numbers out as
+/// the header of the build does. Throws ImportError otherwise. Call once, from module init.
+void import_gmpy2_interface();
+
+// Values are copied limb by limb; no object is shared with gmpy2. Throw py::type_error for
+// anything but an mpz or an mpq.
+exact::Integer to_integer(py::handle mpz);
+exact::Rational to_rational(py::handle mpq);
+py::object to_mpz(const exact::Integer& value);
+py::object to_mpq(const exact::Rational& value);
+
+std::vector<exact::Integer> to_integers(const py::list& values);
+std::vector<exact::Rational> to_rationals(const py::list& values);
+py::list to_mpz_list(const std::vector<exact::Integer>& values);
+py::list to_mpq_list(const std::vector<exact::Rational>& values);
+
+/// A table together with the NumPy array whose memory it borrows.
+struct OwnedTable {
+    exact::Table table;
+    py::object keep_alive;
+};
+
+/// A monitor that answers Ctrl-C and, if `progress` is not None, calls it with the finished share.
+/// Its callback takes the GIL, so the computation runs without it.
+exact::Monitor make_monitor(const py::object& progress);
+
+}  // namespace exactnet::bindings

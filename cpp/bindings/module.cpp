@@ -1,0 +1,13 @@
+#include <pybind11/pybind11.h>
+
+#include "convert.hpp"
+
+namespace exactnet::bindings {
+void bind_exact(py::module_& module);
+}
+
+PYBIND11_MODULE(_core, module) {
+    module.doc() = "The compiled core of exactnet. Private: use the package's public names.";
+    exactnet::bindings::import_gmpy2_interface();
+    exactnet::bindings::bind_exact(module);
+}

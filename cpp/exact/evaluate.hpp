@@ -1,0 +1,34 @@
+// Exact evaluation of any network of rational parameters at any rational points.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "integer.hpp"
+#include "monitor.hpp"
+#include "network.hpp"
+#include "table.hpp"
+
+namespace exactnet::exact {
+
+/// numerator / denominator, denominator > 0, not necessarily in lowest terms.
+struct Quotient {
+    Integer numerator;
+    Integer denominator;
+};
+
+/// Receives the exact outputs at one row of the table. Called once for every row, in no particular
+/// order, and from several threads at a time when there are several.
+using OutputVisitor = std::function<void(std::size_t row, std::span<const Quotient> outputs)>;
+
+/// Throws std::invalid_argument unless the layers fit each other and the table.
+void evaluate(const Network& network, const Table& points, std::size_t n_threads, Monitor& monitor,
+              const OutputVisitor& visit);
+
+/// All outputs, row-major (rows, outputs).
+std::vector<Rational> predict(const Network& network, const Table& points, std::size_t n_threads,
+                              Monitor& monitor);
+
+}  // namespace exactnet::exact

@@ -1,0 +1,398 @@
+#include "projection.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+#include <type_traits>
+
+namespace exactnet::exact {
+namespace {
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers on every machine.
+class Generator {
+   public:
+    explicit Generator(std::uint64_t seed) : state_(seed) {}
+
+    std::uint64_t next() {
+        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        return z ^ (z >> 31);
+    }
+
+    /// Uniform in [-limit, limit], limit < 2^62.
+    std::int64_t symmetric(std::int64_t limit) {
+        const auto n = 2 * static_cast<std::uint64_t>(limit) + 1;
+        const std::uint64_t reject = (0 - n) % n;  // 2^64 mod n: below it the remainder is biased
+        std::uint64_t x = next();
+        while (x < reject) x = next();
+        return static_cast<std::int64_t>(x % n) - limit;
+    }
+
+   private:
+    std::uint64_t state_;
+};
+
+// ---------------------------------------------------------------- columns, shifted and scaled
+
+std::vector<Integer> column_offsets(const Table& points, Monitor& monitor) {
+    std::vector<Integer> offsets(points.cols);
+    if (points.rows == 0) return offsets;
+    if (points.is_small()) {
+        std::vector<std::int64_t> low(points.small, points.small + points.cols);
+        for (std::size_t r = 1; r < points.rows; ++r) {
+            monitor.step(0);
+            for (std::size_t c = 0; c < points.cols; ++c) {
+                low[c] = std::min(low[c], points.small[r * points.cols + c]);
+            }
+        }
+        for (std::size_t c = 0; c < points.cols; ++c) offsets[c] = static_cast<long>(low[c]);
+        return offsets;
+    }
+    for (std::size_t c = 0; c < points.cols; ++c) {
+        const Integer* low = &points.big[c];
+        for (std::size_t r = 1; r < points.rows; ++r) {
+            if (points.big[r * points.cols + c] < *low) low = &points.big[r * points.cols + c];
+        }
+        monitor.step(0);
+        offsets[c] = *low;
+    }
+    return offsets;
+}
+
+/// The gcd of a column's distances from its offset; 0 for a constant column.
+Integer column_step(const Table& points, std::size_t c, const Integer& offset) {
+    if (points.is_small()) {
+        const auto low = static_cast<std::int64_t>(mpz_get_si(offset.get()));
+        std::int64_t step = 0;
+        for (std::size_t r = 0; r < points.rows && step != 1; ++r) {
+            step = std::gcd(step, points.small[r * points.cols + c] - low);
+        }
+        return Integer(static_cast<long>(step));
+    }
+    Integer step;
+    for (std::size_t r = 0; r < points.rows && !step.is_one(); ++r) {
+        step = gcd(step, points.big[r * points.cols + c] - offset);
+    }
+    return step;
+}
+
+/// The columns that vary, as (numerator - offset) / step, column-major so that one weight is
+/// applied to all rows at once.
+template <class Value>
+struct Columns {
+    std::vector<std::size_t> index;          // in the table
+    std::vector<std::vector<Value>> values;  // [varying column][row], from 0 to span
+    std::vector<Value> spans;
+};
+
+template <class Value>
+Columns<Value> normalise(const Table& points, const Projection& affine, Monitor& monitor) {
+    Columns<Value> columns;
+    for (std::size_t c = 0; c < points.cols; ++c) {
+        monitor.step(0);
+        if (affine.steps[c].sign() == 0) continue;
+        std::vector<Value> column(points.rows);
+        if constexpr (std::is_same_v<Value, std::int64_t>) {
+            const std::int64_t offset = mpz_get_si(affine.offsets[c].get());
+            const std::int64_t step = mpz_get_si(affine.steps[c].get());
+            for (std::size_t r = 0; r < points.rows; ++r) {
+                const std::int64_t distance = points.small[r * points.cols + c] - offset;
+                column[r] = step == 1 ? distance : distance / step;
+            }
+        } else {
+            for (std::size_t r = 0; r < points.rows; ++r) {
+                column[r] =
+                    exact_div(points.numerator(r, c) - affine.offsets[c], affine.steps[c]);
+            }
+        }
+        columns.spans.push_back(*std::max_element(column.begin(), column.end()));
+        columns.values.push_back(std::move(column));
+        columns.index.push_back(c);
+    }
+    return columns;
+}
+
+void add_scaled(std::int64_t& sum, std::int64_t value, std::int64_t weight) {
+    sum += weight * value;
+}
+
+void add_scaled(Integer& sum, const Integer& value, std::int64_t weight) {
+    if (weight >= 0) {
+        mpz_addmul_ui(sum.get(), value.get(), static_cast<unsigned long>(weight));
+    } else {
+        mpz_submul_ui(sum.get(), value.get(), static_cast<unsigned long>(-weight));
+    }
+}
+
+// ---------------------------------------------------------------- the search
+
+/// Whether all values differ. Reorders them, or uses `bits` as a table of flags.
+template <class Value>
+bool all_distinct(std::vector<Value>& values, const Value& low, const Value& range,
+                  std::vector<std::uint64_t>& bits) {
+    if constexpr (std::is_same_v<Value, std::int64_t>) {
+        // Flags beat sorting while they fit in the first cache levels.
+        if (range < std::int64_t{1} << 22 && range < 4096 * static_cast<Value>(values.size())) {
+            bits.assign(static_cast<std::size_t>(range / 64 + 1), 0);
+            for (const Value value : values) {
+                const auto offset = static_cast<std::uint64_t>(value - low);
+                std::uint64_t& word = bits[offset / 64];
+                const std::uint64_t flag = std::uint64_t{1} << (offset % 64);
+                if ((word & flag) != 0) return false;
+                word |= flag;
+            }
+            return true;
+        }
+    }
+    std::sort(values.begin(), values.end());
+    return std::adjacent_find(values.begin(), values.end()) == values.end();
+}
+
+template <class Value>
+class Search {
+   public:
+    Search(const Columns<Value>& columns, std::size_t rows, std::uint64_t seed, Monitor& monitor)
+        : columns_(columns), rows_(rows), generator_(seed), monitor_(monitor) {}
+
+    /// False when 64 bits would overflow: the caller goes on with Integer.
+    bool run(std::size_t tries, bool stop_at_first) {
+        Value total_span = 0;
+        for (const Value& span : columns_.spans) {
+            if (overflows(total_span, span, 1)) return false;
+            total_span += span;
+        }
+        for (std::int64_t limit = 1; limit < std::int64_t{1} << 60; limit *= 2) {
+            if (overflows(Value(0), total_span, limit)) return false;
+            bool improved = false;
+            for (std::size_t k = 0; k < tries; ++k) {
+                monitor_.step(0);
+                improved = attempt(limit) || improved;
+                if (found() && stop_at_first) return true;
+            }
+            // Ranges grow with the limit: once that no longer pays, it will not again.
+            if (found() && !improved) return true;
+        }
+        throw std::domain_error("no separating projection found: are the rows distinct?");
+    }
+
+    const std::vector<std::int64_t>& best() const { return best_; }
+
+   private:
+    bool found() const { return !best_.empty(); }
+
+    static bool overflows(const Value& sum, const Value& value, std::int64_t factor) {
+        if constexpr (std::is_same_v<Value, std::int64_t>) {
+            return value > ((std::int64_t{1} << 62) - sum) / factor;
+        } else {
+            return (void)sum, (void)value, (void)factor, false;
+        }
+    }
+
+    bool attempt(std::int64_t limit) {
+        weights_.resize(columns_.index.size());
+        bool zero = true;
+        for (auto& weight : weights_) zero = (weight = generator_.symmetric(limit)) == 0 && zero;
+        if (zero) return false;
+        // Most draws fail on a few rows already, which spares the rest of a large table.
+        constexpr std::size_t prefix = 4096;
+        if (rows_ > prefix && !separates(prefix)) return false;
+        if (!separates(rows_)) return false;
+        best_ = weights_;
+        best_range_ = range_;
+        return true;
+    }
+
+    bool separates(std::size_t rows) {
+        values_.assign(rows, Value(0));
+        for (std::size_t c = 0; c < weights_.size(); ++c) {
+            const std::int64_t weight = weights_[c];
+            if (weight == 0) continue;
+            const std::vector<Value>& column = columns_.values[c];
+            for (std::size_t r = 0; r < rows; ++r) add_scaled(values_[r], column[r], weight);
+            monitor_.step(0);
+        }
+        const auto [low, high] = std::minmax_element(values_.begin(), values_.end());
+        const Value lowest = *low;
+        range_ = *high;
+        range_ -= lowest;
+        if (found() && range_ >= best_range_) return false;
+        if (range_ < Value(static_cast<long>(rows - 1))) return false;
+        return all_distinct(values_, lowest, range_, bits_);
+    }
+
+    const Columns<Value>& columns_;
+    std::size_t rows_;
+    Generator generator_;
+    Monitor& monitor_;
+    std::vector<std::int64_t> weights_, best_;
+    std::vector<Value> values_;
+    Value range_ = 0, best_range_ = 0;
+    std::vector<std::uint64_t> bits_;
+};
+
+template <class Value>
+bool search(const Table& points, Strategy strategy, std::uint64_t seed, Projection& projection,
+            Monitor& monitor) {
+    const auto columns = normalise<Value>(points, projection, monitor);
+    if (columns.index.empty()) return true;  // a single row: every weight is 0
+    Search<Value> search(columns, points.rows, seed, monitor);
+    // A budget in multiply-adds, not in seconds, keeps the result the same on every machine.
+    const std::size_t budget = std::is_same_v<Value, std::int64_t> ? 2'000'000 : 100'000;
+    const std::size_t tries =
+        strategy == Strategy::random
+            ? 1
+            : std::clamp<std::size_t>(budget / (points.rows * columns.index.size()), 2, 300);
+    if (!search.run(tries, strategy == Strategy::random)) return false;
+    for (std::size_t k = 0; k < columns.index.size(); ++k) {
+        projection.weights[columns.index[k]] = static_cast<long>(search.best()[k]);
+    }
+    return true;
+}
+
+/// Mixed radix: the weight of a column exceeds all that the columns before it can add up to.
+void lexicographic(const Table& points, Projection& projection, Monitor& monitor) {
+    Integer next = 1;
+    for (std::size_t c = 0; c < points.cols; ++c) {
+        monitor.step(0);
+        if (projection.steps[c].sign() == 0) continue;
+        Integer high = projection.offsets[c];
+        for (std::size_t r = 0; r < points.rows; ++r) {
+            Integer value = points.numerator(r, c);
+            if (value > high) high = std::move(value);
+        }
+        const Integer span = exact_div(high - projection.offsets[c], projection.steps[c]);
+        projection.weights[c] = next;
+        next += next * span;
+    }
+}
+
+}  // namespace
+
+Projection choose_projection(const Table& points, Strategy strategy, std::uint64_t seed,
+                             Monitor& monitor) {
+    Projection projection;
+    projection.weights.resize(points.cols);
+    projection.offsets = column_offsets(points, monitor);
+    for (std::size_t c = 0; c < points.cols; ++c) {
+        monitor.step(0);
+        projection.steps.push_back(column_step(points, c, projection.offsets[c]));
+    }
+    if (strategy == Strategy::lexicographic) {
+        lexicographic(points, projection, monitor);
+    } else if (!points.is_small() ||
+               !search<std::int64_t>(points, strategy, seed, projection, monitor)) {
+        search<Integer>(points, strategy, seed, projection, monitor);
+    }
+    // t = sum of (weight / step) * numerator - constant; exact also where one step does not divide
+    // a numerator, because it divides the distance from the offset.
+    projection.values.reserve(points.rows);
+    for (std::size_t r = 0; r < points.rows; ++r) {
+        monitor.step(0);
+        Integer sum;
+        for (std::size_t c = 0; c < points.cols; ++c) {
+            if (projection.weights[c].sign() == 0) continue;
+            Integer distance = points.numerator(r, c) - projection.offsets[c];
+            if (!projection.steps[c].is_one()) distance = exact_div(distance, projection.steps[c]);
+            mpz_addmul(sum.get(), distance.get(), projection.weights[c].get());
+        }
+        projection.values.push_back(std::move(sum));
+    }
+    for (Integer& step : projection.steps) {
+        if (step.sign() == 0) step = 1;  // a constant column: any step will do
+    }
+    return projection;
+}
+
+std::vector<Rational> project(const Table& points, std::span<const Integer> weights,
+                              Monitor& monitor) {
+    if (weights.size() != points.cols) {
+        throw std::invalid_argument("project: one weight per column is needed");
+    }
+    Integer common = 1;
+    for (const Integer& denominator : points.denominators) common = lcm(common, denominator);
+    std::vector<Integer> scaled;
+    for (std::size_t c = 0; c < points.cols; ++c) {
+        scaled.push_back(weights[c] * exact_div(common, points.denominators[c]));
+    }
+    std::vector<Rational> values;
+    values.reserve(points.rows);
+    for (std::size_t r = 0; r < points.rows; ++r) {
+        monitor.step(0);
+        Integer sum;
+        for (std::size_t c = 0; c < points.cols; ++c) points.add_product(sum, scaled[c], r, c);
+        values.emplace_back(sum, common);
+    }
+    return values;
+}
+
+std::optional<std::pair<std::size_t, std::size_t>> find_collision(
+    std::span<const Rational> values) {
+    std::vector<std::size_t> order(values.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        const int c = mpq_cmp(values[a].get(), values[b].get());
+        return c != 0 ? c < 0 : a < b;
+    });
+    for (std::size_t k = 1; k < order.size(); ++k) {
+        if (values[order[k - 1]] == values[order[k]]) return {{order[k - 1], order[k]}};
+    }
+    return std::nullopt;
+}
+
+std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor) {
+    // Equal rows have equal hashes; rows of equal hash are compared entry by entry.
+    std::vector<std::uint64_t> hashes(points.rows);
+    Generator generator(0);
+    std::vector<std::uint64_t> multipliers(points.cols);
+    for (auto& multiplier : multipliers) multiplier = generator.next() | 1;
+    constexpr unsigned long modulus = std::numeric_limits<long>::max();
+    for (std::size_t r = 0; r < points.rows; ++r) {
+        monitor.step(0);
+        std::uint64_t hash = 0;
+        for (std::size_t c = 0; c < points.cols; ++c) {
+            const std::uint64_t word =
+                points.is_small()
+                    ? static_cast<std::uint64_t>(points.small[r * points.cols + c])
+                    : mpz_fdiv_ui(points.big[r * points.cols + c].get(), modulus);
+            hash += multipliers[c] * word;
+        }
+        hashes[r] = hash;
+    }
+    const auto equal = [&](std::size_t a, std::size_t b) {
+        if (points.is_small()) {
+            return std::equal(points.small + a * points.cols, points.small + (a + 1) * points.cols,
+                              points.small + b * points.cols);
+        }
+        return std::equal(points.big.data() + a * points.cols,
+                          points.big.data() + (a + 1) * points.cols,
+                          points.big.data() + b * points.cols);
+    };
+    std::vector<std::size_t> order(points.rows);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return hashes[a] != hashes[b] ? hashes[a] < hashes[b] : a < b;
+    });
+    std::vector<std::size_t> first(points.rows);
+    std::iota(first.begin(), first.end(), std::size_t{0});
+    for (std::size_t begin = 0; begin < order.size();) {
+        monitor.step(0);
+        std::vector<std::size_t> distinct;  // of this hash; almost always one
+        std::size_t end = begin;
+        for (; end < order.size() && hashes[order[end]] == hashes[order[begin]]; ++end) {
+            const std::size_t r = order[end];
+            const auto match = std::find_if(distinct.begin(), distinct.end(),
+                                            [&](std::size_t d) { return equal(d, r); });
+            if (match == distinct.end()) {
+                distinct.push_back(r);
+            } else {
+                first[r] = *match;
+            }
+        }
+        begin = end;
+    }
+    return first;
+}
+
+}  // namespace exactnet::exact

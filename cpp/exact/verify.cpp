@@ -1,0 +1,44 @@
+#include "verify.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <span>
+#include <stdexcept>
+
+#include "evaluate.hpp"
+
+namespace exactnet::exact {
+
+Report verify(const Network& network, const Table& points, const Table& targets,
+              std::size_t n_threads, Monitor& monitor) {
+    if (targets.rows != points.rows || network.empty() ||
+        targets.cols != network.back().outputs) {
+        throw std::invalid_argument("verify: targets must be (points, outputs)");
+    }
+    Report report;
+    report.n_points = points.rows;
+    std::mutex mutex;
+    evaluate(network, points, n_threads, monitor,
+             [&](std::size_t row, std::span<const Quotient> outputs) {
+                 Rational worst;
+                 for (std::size_t k = 0; k < outputs.size(); ++k) {
+                     const auto& [numerator, denominator] = outputs[k];
+                     // numerator / denominator = target / d, without a division
+                     const Integer& d = targets.denominators[k];
+                     Integer difference = d.is_one() ? numerator : numerator * d;
+                     mpz_submul(difference.get(), targets.numerator(row, k).get(),
+                                denominator.get());
+                     if (difference.sign() != 0) {
+                         worst = std::max(worst, abs(Rational(difference, denominator * d)));
+                     }
+                 }
+                 if (worst.sign() == 0) return;
+                 const std::lock_guard lock(mutex);
+                 ++report.n_wrong;
+                 report.first_wrong = std::min(report.first_wrong.value_or(row), row);
+                 if (worst > report.max_error) report.max_error = worst;
+             });
+    return report;
+}
+
+}  // namespace exactnet::exact

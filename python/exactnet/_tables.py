@@ -1,0 +1,248 @@
+"""Exact tables: whatever a caller passes as X or y, as integers over one denominator a column."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import gmpy2
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+
+Progress: TypeAlias = Callable[[float], None]
+
+# The core's 64-bit path subtracts and adds numerators; this leaves room for that.
+_SMALL = 2**62
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rationals (rows, columns).
+
+    Attributes
+    ----------
+    numerators : ndarray of int64, or of int objects where 64 bits do not suffice
+    denominators : list of int, one positive number per column
+    """
+
+    numerators: npt.NDArray[Any]
+    denominators: list[int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        rows, columns = self.numerators.shape
+        return rows, columns
+
+    def rows(self, index: npt.NDArray[np.intp]) -> Table:
+        """Return the table of the given rows."""
+        return Table(self.numerators[index], self.denominators)
+
+    def rationals(self, column: int) -> list[Any]:
+        """Return one column as a list of mpq."""
+        denominator = self.denominators[column]
+        return [gmpy2.mpq(n, denominator) for n in self.numerators[:, column].tolist()]
+
+    def to_core(self) -> _core.Table:
+        """Return the table as the C++ core takes it."""
+        denominators = [gmpy2.mpz(d) for d in self.denominators]
+        if self.numerators.dtype == np.int64:
+            return _core.Table(np.ascontiguousarray(self.numerators), denominators)
+        flat = [gmpy2.mpz(n) for n in self.numerators.ravel().tolist()]
+        return _core.Table.from_integers(flat, len(self.numerators), denominators)
+
+
+def as_points(X: Any, name: str = "X") -> Table:
+    """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding."""
+    cells = _as_cells(X, name)
+    if isinstance(cells, np.ndarray):
+        if cells.ndim != 2:
+            raise ValueError(
+                f"{name} must be 2-dimensional (points, features), "
+                f"not of shape {cells.shape}"
+            )
+        table = _from_array(cells, name)
+    else:
+        if not cells:
+            raise ValueError(f"{name} is empty: it has no rows")
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name)
+    if 0 in table.shape:
+        raise ValueError(f"{name} is empty: its shape is {table.shape}")
+    return table
+
+
+def as_targets(y: Any, n_points: int, name: str = "y") -> Table:
+    """Convert targets (points,) or (points, outputs) without rounding; one per point."""
+    cells = _as_cells(y, name)
+    if isinstance(cells, np.ndarray):
+        if cells.ndim == 1:
+            cells = cells[:, None]
+        if cells.ndim != 2:
+            raise ValueError(
+                f"{name} must be (points,) or (points, outputs), not of shape {cells.shape}"
+            )
+        table = None if cells.size == 0 else _from_array(cells, name)
+    elif any(_is_row(cell) for cell in cells):
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name)
+    else:
+        table = _from_rows([[cell] for cell in cells], name) if cells else None
+    n_targets = 0 if table is None else table.shape[0]
+    if table is None or n_targets != n_points:
+        raise ValueError(f"{name} has {n_targets} rows but X has {n_points}")
+    if table.shape[1] == 0:
+        raise ValueError(f"{name} is empty: its shape is {table.shape}")
+    return table
+
+
+def as_integers(values: Any, name: str) -> list[int]:
+    """Convert a sequence of integers, of any size; floats with a fraction are refused."""
+    cells = _as_cells(values, name)
+    if isinstance(cells, np.ndarray):
+        if cells.ndim != 1:
+            raise ValueError(f"{name} must be 1-dimensional, not of shape {cells.shape}")
+        cells = cells.tolist()
+    result = []
+    for k, cell in enumerate(cells):
+        numerator, denominator = _ratio(cell, f"{name}[{k}]")
+        if denominator != 1:
+            raise ValueError(f"{name}[{k}] is {cell}, not an integer")
+        result.append(numerator)
+    return result
+
+
+def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
+    """Return an array as it is and anything else as a list.
+
+    NumPy must not see lists: it would round integers above 2^63 on the way to float64.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "__array__") and not np.isscalar(values):
+        return np.asarray(values)  # pandas, PyTorch
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be an array or a list, not {type(values).__name__}")
+    return list(values)
+
+
+def _is_row(cell: Any) -> bool:
+    return isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str | bytes)
+
+
+def _as_row(row: Any, name: str, r: int) -> list[Any]:
+    if not _is_row(row):
+        raise ValueError(
+            f"{name} must be 2-dimensional (points, features), but its row {r} is {row!r:.40}"
+        )
+    return row.tolist() if isinstance(row, np.ndarray) else list(row)
+
+
+def _from_array(array: npt.NDArray[Any], name: str) -> Table:
+    kind = array.dtype.kind
+    if kind in "biu":
+        if array.size == 0 or (
+            -_SMALL < int(array.min()) and int(array.max()) < _SMALL
+        ):
+            return Table(np.ascontiguousarray(array, dtype=np.int64), [1] * array.shape[1])
+        return Table(array.astype(object), [1] * array.shape[1])
+    if kind == "f" and array.dtype.itemsize <= 8:
+        return _from_floats(array, name)
+    if kind in "fO":
+        return _from_rows([list(row) for row in array], name)
+    raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+
+
+def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
+    """Scale binary fractions to integers, column by column to keep temporaries small."""
+    numerators: npt.NDArray[Any] = np.empty(array.shape, dtype=np.int64)
+    denominators = []
+    for c in range(array.shape[1]):
+        column = array[:, c].astype(np.float64)
+        finite = np.isfinite(column)
+        if not finite.all():
+            # name the first one in reading order, not in column order
+            r, c = np.argwhere(~np.isfinite(array))[0]
+            raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+        fraction, exponent = np.frexp(column)
+        mantissa = (fraction * 2.0**53).astype(np.int64)  # column = mantissa 2^(exponent - 53)
+        lowest_bit = np.frexp((mantissa & -mantissa).astype(np.float64))[1] - 1
+        used = mantissa != 0
+        shift = int(np.min((exponent - 53 + lowest_bit)[used], initial=0))
+        denominators.append(1 << -shift)
+        if int(np.max(exponent[used], initial=0)) - shift < 62:
+            up = exponent.astype(np.int64) - 53 - shift
+            column_numerators = np.where(
+                up >= 0, mantissa << np.clip(up, 0, 62), mantissa >> np.clip(-up, 0, 62)
+            )
+            if numerators.dtype == object:
+                column_numerators = column_numerators.astype(object)
+        else:
+            numerators = numerators.astype(object)
+            column_numerators = np.array(
+                [int(Fraction(x) * denominators[-1]) for x in column.tolist()], dtype=object
+            )
+        numerators[:, c] = column_numerators
+    return Table(numerators, denominators)
+
+
+def _from_rows(rows: list[list[Any]], name: str) -> Table:
+    width = len(rows[0])
+    for r, row in enumerate(rows):
+        if len(row) != width:
+            raise ValueError(
+                f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}"
+            )
+    columns, denominators = [], []
+    ratios = [
+        [_ratio(cell, f"{name}[{r}, {c}]") for c, cell in enumerate(row)]
+        for r, row in enumerate(rows)
+    ]
+    small = True
+    for c in range(width):
+        common = math.lcm(*{row[c][1] for row in ratios})
+        column = [row[c][0] * (common // row[c][1]) for row in ratios]
+        small = small and all(-_SMALL < n < _SMALL for n in column)
+        columns.append(column)
+        denominators.append(common)
+    numerators = np.empty((len(rows), width), dtype=np.int64 if small else object)
+    for c, column in enumerate(columns):
+        numerators[:, c] = column
+    return Table(numerators, denominators)
+
+
+def _ratio(value: Any, where: str) -> tuple[int, int]:
+    """Return numerator and denominator of a real number, exactly."""
+    if isinstance(value, bool | np.bool_ | numbers.Integral):
+        return int(value), 1
+    if isinstance(value, numbers.Rational) or type(value) in (_MPQ, _MPZ):
+        return int(value.numerator), int(value.denominator)
+    if hasattr(value, "as_integer_ratio"):  # float, numpy floats, Decimal
+        try:
+            numerator, denominator = value.as_integer_ratio()
+        except (OverflowError, ValueError):
+            raise ValueError(f"{where} is {value}: only finite numbers are allowed") from None
+        return int(numerator), int(denominator)
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{where} is the string {value!r:.40}: numbers are needed")
+    raise TypeError(f"{where} is of type {type(value).__name__}: real numbers are needed")
+
+
+_MPQ = type(gmpy2.mpq(0))
+_MPZ = type(gmpy2.mpz(0))
+
+
+def to_mpq(value: Any, where: str) -> Any:
+    """Convert one real number to mpq exactly; `where` names it in errors."""
+    return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where))
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Check a count such as a width or a number of threads."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+    return int(value)

@@ -1,0 +1,347 @@
+"""Networks of rational parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import gmpy2
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet._files import atomic_write
+from exactnet._tables import Progress, as_points, positive_integer, to_mpq
+
+FORMAT = "exactnet"
+VERSION = 1
+ACTIVATIONS = ("relu", "linear")
+
+_RATIONAL = re.compile(r"-?[0-9]+(/[0-9]+)?", re.ASCII)
+
+
+class BitSizes(NamedTuple):
+    """Sizes of a network's parameters in bits.
+
+    Attributes
+    ----------
+    largest : int
+        Length of the longest numerator or denominator of all parameters.
+    total : int
+        Length of all numerators and denominators together.
+    """
+
+    largest: int
+    total: int
+
+
+class ExactNetwork:
+    """A feed-forward network whose parameters are exact rationals.
+
+    Layer l computes ``activation(W h + b)``. `memorize` builds such networks;
+    `ExactNetwork.from_arrays` takes any.
+
+    Attributes
+    ----------
+    weights : list of ndarray of mpq, each (outputs, inputs)
+    biases : list of ndarray of mpq, each (outputs,)
+    activations : list of {"relu", "linear"}, one per layer
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> from exactnet import ExactNetwork
+    >>> net = ExactNetwork.from_arrays([[[1], [1]], [[1, -2]]], [[0, Fraction(-1, 2)], [0]])
+    >>> net
+    ExactNetwork([1, 2, 1], activations=['relu', 'linear'])
+    >>> net.predict([[Fraction(1, 4)], [Fraction(3, 4)]])[:, 0]
+    array([mpq(1,4), mpq(1,4)], dtype=object)
+    """
+
+    weights: list[npt.NDArray[np.object_]]
+    biases: list[npt.NDArray[np.object_]]
+    activations: list[str]
+
+    def __init__(
+        self,
+        weights: list[npt.NDArray[np.object_]],
+        biases: list[npt.NDArray[np.object_]],
+        activations: list[str],
+    ) -> None:
+        self.weights = weights
+        self.biases = biases
+        self.activations = activations
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Iterable[Any],
+        biases: Iterable[Any],
+        activations: Sequence[str] | None = None,
+    ) -> ExactNetwork:
+        """Make a network of given parameters, converted exactly.
+
+        Parameters
+        ----------
+        weights : iterable of array-like (outputs, inputs)
+            Ints, floats, Fractions or mpq, one matrix per layer.
+        biases : iterable of array-like (outputs,)
+        activations : sequence of {"relu", "linear"}, optional
+            One per layer; by default "relu" with a "linear" last layer.
+
+        Returns
+        -------
+        ExactNetwork
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit each other, a value is not finite or an activation is unknown.
+        TypeError
+            If an entry is not a real number.
+        """
+        matrices = [_matrix(w, f"weights[{k}]") for k, w in enumerate(weights)]
+        vectors = [_vector(b, f"biases[{k}]") for k, b in enumerate(biases)]
+        if activations is None:
+            activations = ["relu"] * (len(matrices) - 1) + ["linear"]
+        network = cls(matrices, vectors, list(activations))
+        network._check()
+        return network
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Number of inputs, of the units of every hidden layer, and of outputs."""
+        return [self.weights[0].shape[1], *(w.shape[0] for w in self.weights)]
+
+    def __repr__(self) -> str:
+        return f"ExactNetwork({self.layer_sizes}, activations={self.activations})"
+
+    def predict(
+        self, X: Any, *, n_threads: int = 1, progress: Progress | None = None
+    ) -> npt.NDArray[np.object_]:
+        """Evaluate the network in exact arithmetic.
+
+        Parameters
+        ----------
+        X : array-like (points, features) of ints, floats, Fractions or mpq
+            Floats stand for the binary fractions they are.
+        n_threads : int
+        progress : callable, optional
+            Called now and then with the finished share, from 0 to 1.
+
+        Returns
+        -------
+        ndarray of mpq, (points, outputs)
+
+        Raises
+        ------
+        ValueError
+            If X is empty, ragged, not finite, or has another number of features than the network.
+        TypeError
+            If X holds something else than real numbers.
+        """
+        points = as_points(X)
+        self.check_features(points.shape[1])
+        flat = _core.predict(
+            self.to_core(), points.to_core(), positive_integer(n_threads, "n_threads"), progress
+        )
+        return _object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
+
+    def bit_sizes(self) -> BitSizes:
+        """Return the largest and the total size of all parameters in bits.
+
+        Examples
+        --------
+        >>> from exactnet import ExactNetwork
+        >>> ExactNetwork.from_arrays([[[1024, 0.5]]], [[0]]).bit_sizes()
+        BitSizes(largest=11, total=16)
+        """
+        largest = total = 0
+        for array in (*self.weights, *self.biases):
+            for value in array.ravel().tolist():
+                n, d = value.numerator.bit_length(), value.denominator.bit_length()
+                largest = max(largest, n, d)
+                total += n + d
+        return BitSizes(largest, total)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as JSON with its rationals as strings, atomically.
+
+        The format is described in docs/file-format.md and can be read without this package.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        self._check()
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "layer_sizes": self.layer_sizes,
+            "activations": self.activations,
+            "weights": [[[str(v) for v in row] for row in w.tolist()] for w in self.weights],
+            "biases": [[str(v) for v in b.tolist()] for b in self.biases],
+        }
+        with atomic_write(path) as file:
+            for chunk in json.JSONEncoder(separators=(",", ":")).iterencode(document):
+                file.write(chunk)
+            file.write("\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> ExactNetwork:
+        """Read a network that `save` wrote, and check all of it.
+
+        Parameters
+        ----------
+        path : path-like
+        max_bytes : int
+            Files larger than this are refused before they are read.
+
+        Raises
+        ------
+        ValueError
+            If the file is too large, damaged, of another format or version, or inconsistent.
+        OSError
+            If the file cannot be read.
+        """
+        name = os.fspath(path)
+        size = os.stat(path).st_size
+        if size > max_bytes:
+            raise ValueError(
+                f"{name}: {size} bytes are more than the limit of {max_bytes}; "
+                "pass a larger max_bytes to read it"
+            )
+        try:
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+            return cls._from_document(document)
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{name}: not a network file, or damaged: {error}") from None
+        except (_FormatError, ValueError) as error:
+            raise ValueError(f"{name}: {error}") from None
+
+    @classmethod
+    def _from_document(cls, document: Any) -> ExactNetwork:
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise _FormatError('not a network file: "format" is not "exactnet"')
+        if type(document.get("version")) is not int or document["version"] != VERSION:
+            raise _FormatError(
+                f"version {document.get('version')!r} of the format is unknown; "
+                f"this package reads version {VERSION}"
+            )
+        expected = {"format", "version", "layer_sizes", "activations", "weights", "biases"}
+        if set(document) != expected:
+            odd = ", ".join(sorted(set(document) ^ expected))
+            raise _FormatError(f"missing or unknown entries: {odd}")
+        sizes = _sized_list(document["layer_sizes"], None, "layer_sizes")
+        if len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
+            raise _FormatError("layer_sizes must be at least two positive integers")
+        n_layers = len(sizes) - 1
+        activations = _sized_list(document["activations"], n_layers, "activations")
+        weight_lists = _sized_list(document["weights"], n_layers, "weights")
+        bias_lists = _sized_list(document["biases"], n_layers, "biases")
+        weights, biases = [], []
+        for k in range(n_layers):
+            inputs, outputs = sizes[k], sizes[k + 1]
+            flat = [
+                _parse(cell, f"weights[{k}][{r}][{c}]")
+                for r, row in enumerate(_sized_list(weight_lists[k], outputs, f"weights[{k}]"))
+                for c, cell in enumerate(_sized_list(row, inputs, f"weights[{k}][{r}]"))
+            ]
+            weights.append(_object_array(flat).reshape(outputs, inputs))
+            cells = _sized_list(bias_lists[k], outputs, f"biases[{k}]")
+            biases.append(
+                _object_array([_parse(cell, f"biases[{k}][{r}]") for r, cell in enumerate(cells)])
+            )
+        network = cls(weights, biases, activations)
+        network._check()
+        return network
+
+    def check_features(self, n_features: int) -> None:
+        """Raise ValueError unless the network takes that many features."""
+        if n_features != self.layer_sizes[0]:
+            raise ValueError(
+                f"X has {n_features} features but the network takes {self.layer_sizes[0]}"
+            )
+
+    def to_core(self) -> _core.Network:
+        """Return a copy of the parameters as the C++ core takes them."""
+        self._check()
+        network = _core.Network()
+        layers = zip(self.weights, self.biases, self.activations, strict=True)
+        for k, (w, b, activation) in enumerate(layers):
+            network.add_layer(
+                [to_mpq(v, f"weights[{k}]") for v in w.ravel().tolist()],
+                [to_mpq(v, f"biases[{k}]") for v in b.tolist()],
+                activation,
+            )
+        return network
+
+    def _check(self) -> None:
+        """Check what the attributes, which anyone may change, must fulfil together."""
+        n = len(self.weights)
+        if n == 0 or len(self.biases) != n or len(self.activations) != n:
+            raise ValueError(
+                "weights, biases and activations need one entry per layer, not "
+                f"{n}, {len(self.biases)} and {len(self.activations)}"
+            )
+        inputs = self.weights[0].shape[1] if self.weights[0].ndim == 2 else 0
+        for k, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or 0 in w.shape:
+                raise ValueError(
+                    f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
+                    f"each other or their {inputs} inputs"
+                )
+            inputs = w.shape[0]
+        for activation in self.activations:
+            if activation not in ACTIVATIONS:
+                raise ValueError(
+                    f"unknown activation {activation!r}: an exact network knows "
+                    + " and ".join(ACTIVATIONS)
+                )
+
+
+class _FormatError(Exception):
+    """What is wrong with a network file, without its name."""
+
+
+def _sized_list(value: Any, length: int | None, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _FormatError(f"{what} must be a list")
+    if length is not None and len(value) != length:
+        raise _FormatError(f"{what} has {len(value)} entries, not {length}")
+    return value
+
+
+def _parse(cell: Any, where: str) -> Any:
+    if not isinstance(cell, str) or not _RATIONAL.fullmatch(cell):
+        raise _FormatError(f'{where} must be a rational as a string, "p" or "p/q", not {cell!r:.40}')
+    try:
+        return gmpy2.mpq(cell)
+    except ZeroDivisionError:
+        raise _FormatError(f"{where} has the denominator 0") from None
+
+
+def _object_array(values: list[Any]) -> npt.NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _matrix(values: Any, name: str) -> npt.NDArray[np.object_]:
+    table = as_points(values, name)
+    columns = [_object_array(table.rationals(c)) for c in range(table.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _vector(values: Any, name: str) -> npt.NDArray[np.object_]:
+    array = np.asarray(values, dtype=object)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be 1-dimensional, not of shape {array.shape}")
+    return _object_array([to_mpq(v, f"{name}[{k}]") for k, v in enumerate(array)])
