@@ -78,6 +78,15 @@ Integer column_step(const Table& points, std::size_t c, const Integer& offset) {
     return step;
 }
 
+template <class Value>
+Value narrow(const Integer& value) {
+    if constexpr (std::is_same_v<Value, std::int64_t>) {
+        return mpz_get_si(value.get());
+    } else {
+        return value;
+    }
+}
+
 /// The columns that vary, as (numerator - offset) / step, column-major so that one weight is
 /// applied to all rows at once.
 template <class Value>
@@ -91,25 +100,29 @@ template <class Value>
 Columns<Value> normalise(const Table& points, const Projection& affine, Monitor& monitor) {
     Columns<Value> columns;
     for (std::size_t c = 0; c < points.cols; ++c) {
+        if (affine.steps[c].sign() != 0) columns.index.push_back(c);
+    }
+    const std::size_t n = columns.index.size();
+    columns.values.assign(n, std::vector<Value>(points.rows));
+    columns.spans.assign(n, Value(0));
+    std::vector<Value> offsets, steps;
+    for (const std::size_t c : columns.index) {
+        offsets.push_back(narrow<Value>(affine.offsets[c]));
+        steps.push_back(narrow<Value>(affine.steps[c]));
+    }
+    for (std::size_t r = 0; r < points.rows; ++r) {  // in the table's order of memory
         monitor.step(0);
-        if (affine.steps[c].sign() == 0) continue;
-        std::vector<Value> column(points.rows);
-        if constexpr (std::is_same_v<Value, std::int64_t>) {
-            const std::int64_t offset = mpz_get_si(affine.offsets[c].get());
-            const std::int64_t step = mpz_get_si(affine.steps[c].get());
-            for (std::size_t r = 0; r < points.rows; ++r) {
-                const std::int64_t distance = points.small[r * points.cols + c] - offset;
-                column[r] = step == 1 ? distance : distance / step;
+        for (std::size_t k = 0; k < n; ++k) {
+            const std::size_t c = columns.index[k];
+            Value& value = columns.values[k][r];
+            if constexpr (std::is_same_v<Value, std::int64_t>) {
+                value = points.small[r * points.cols + c] - offsets[k];
+                if (steps[k] != 1) value /= steps[k];
+            } else {
+                value = exact_div(points.numerator(r, c) - offsets[k], steps[k]);
             }
-        } else {
-            for (std::size_t r = 0; r < points.rows; ++r) {
-                column[r] =
-                    exact_div(points.numerator(r, c) - affine.offsets[c], affine.steps[c]);
-            }
+            columns.spans[k] = std::max(columns.spans[k], value);
         }
-        columns.spans.push_back(*std::max_element(column.begin(), column.end()));
-        columns.values.push_back(std::move(column));
-        columns.index.push_back(c);
     }
     return columns;
 }
@@ -163,23 +176,32 @@ class Search {
             if (overflows(total_span, span, 1)) return false;
             total_span += span;
         }
-        for (std::int64_t limit = 1; limit < std::int64_t{1} << 60; limit *= 2) {
-            if (overflows(Value(0), total_span, limit)) return false;
-            bool improved = false;
-            for (std::size_t k = 0; k < tries; ++k) {
-                monitor_.step(0);
-                improved = attempt(limit) || improved;
-                if (found() && stop_at_first) return true;
+        std::int64_t limit = 1;
+        for (; !found(); limit *= 2) {
+            if (limit > std::int64_t{1} << 60) {
+                throw std::domain_error("no separating projection found: are the rows distinct?");
             }
-            // Ranges grow with the limit: once that no longer pays, it will not again.
-            if (found() && !improved) return true;
+            if (overflows(Value(0), total_span, limit)) return false;
+            // No draw of this limit can reach a range of rows - 1.
+            if (total_span < Value(static_cast<long>(rows_ / static_cast<std::size_t>(2 * limit)))) {
+                continue;
+            }
+            for (std::size_t k = 0; k < tries && !(found() && stop_at_first); ++k) attempt(limit);
         }
-        throw std::domain_error("no separating projection found: are the rows distinct?");
+        if (stop_at_first) return true;
+        // Draws that separate the rows become rare as their range shrinks; look where ranges are
+        // at or below the best one.
+        for (std::size_t k = 0; k < 9 * tries; ++k) {
+            attempt(std::max<std::int64_t>(1, limit / 20 * static_cast<std::int64_t>(1 + k % 10)));
+        }
+        return true;
     }
 
     const std::vector<std::int64_t>& best() const { return best_; }
 
    private:
+    static constexpr std::size_t prefix = 4096;
+
     bool found() const { return !best_.empty(); }
 
     static bool overflows(const Value& sum, const Value& value, std::int64_t factor) {
@@ -190,18 +212,18 @@ class Search {
         }
     }
 
-    bool attempt(std::int64_t limit) {
+    /// Draws weights in [-limit, limit] and keeps them if they are the best so far.
+    void attempt(std::int64_t limit) {
+        monitor_.step(0);
         weights_.resize(columns_.index.size());
         bool zero = true;
         for (auto& weight : weights_) zero = (weight = generator_.symmetric(limit)) == 0 && zero;
-        if (zero) return false;
+        if (zero) return;
         // Most draws fail on a few rows already, which spares the rest of a large table.
-        constexpr std::size_t prefix = 4096;
-        if (rows_ > prefix && !separates(prefix)) return false;
-        if (!separates(rows_)) return false;
+        if (rows_ > prefix && !separates(prefix)) return;
+        if (!separates(rows_)) return;
         best_ = weights_;
         best_range_ = range_;
-        return true;
     }
 
     bool separates(std::size_t rows) {
@@ -211,15 +233,17 @@ class Search {
             if (weight == 0) continue;
             const std::vector<Value>& column = columns_.values[c];
             for (std::size_t r = 0; r < rows; ++r) add_scaled(values_[r], column[r], weight);
-            monitor_.step(0);
+            if (rows > prefix) monitor_.step(0);
         }
-        const auto [low, high] = std::minmax_element(values_.begin(), values_.end());
-        const Value lowest = *low;
-        range_ = *high;
-        range_ -= lowest;
+        Value low = values_[0], high = values_[0];
+        for (const Value& value : values_) {
+            low = std::min(low, value);
+            high = std::max(high, value);
+        }
+        range_ = high - low;
         if (found() && range_ >= best_range_) return false;
         if (range_ < Value(static_cast<long>(rows - 1))) return false;
-        return all_distinct(values_, lowest, range_, bits_);
+        return all_distinct(values_, low, range_, bits_);
     }
 
     const Columns<Value>& columns_;
@@ -236,35 +260,47 @@ template <class Value>
 bool search(const Table& points, Strategy strategy, std::uint64_t seed, Projection& projection,
             Monitor& monitor) {
     const auto columns = normalise<Value>(points, projection, monitor);
-    if (columns.index.empty()) return true;  // a single row: every weight is 0
+    if (columns.index.empty()) {  // a single row: every weight is 0
+        projection.values.resize(points.rows);
+        return true;
+    }
     Search<Value> search(columns, points.rows, seed, monitor);
     // A budget in multiply-adds, not in seconds, keeps the result the same on every machine.
     const std::size_t budget = std::is_same_v<Value, std::int64_t> ? 2'000'000 : 100'000;
     const std::size_t tries =
         strategy == Strategy::random
             ? 1
-            : std::clamp<std::size_t>(budget / (points.rows * columns.index.size()), 2, 300);
+            : std::clamp<std::size_t>(budget / (points.rows * columns.index.size()), 2, 120);
     if (!search.run(tries, strategy == Strategy::random)) return false;
+    std::vector<Value> values(points.rows, Value(0));
     for (std::size_t k = 0; k < columns.index.size(); ++k) {
-        projection.weights[columns.index[k]] = static_cast<long>(search.best()[k]);
+        monitor.step(0);
+        const std::int64_t weight = search.best()[k];
+        projection.weights[columns.index[k]] = static_cast<long>(weight);
+        for (std::size_t r = 0; r < points.rows; ++r) {
+            add_scaled(values[r], columns.values[k][r], weight);
+        }
     }
+    projection.values.assign(values.begin(), values.end());
     return true;
 }
 
 /// Mixed radix: the weight of a column exceeds all that the columns before it can add up to.
 void lexicographic(const Table& points, Projection& projection, Monitor& monitor) {
-    Integer next = 1;
+    projection.values.resize(points.rows);
+    Integer weight = 1;
     for (std::size_t c = 0; c < points.cols; ++c) {
-        monitor.step(0);
         if (projection.steps[c].sign() == 0) continue;
-        Integer high = projection.offsets[c];
+        projection.weights[c] = weight;
+        Integer span;
         for (std::size_t r = 0; r < points.rows; ++r) {
-            Integer value = points.numerator(r, c);
-            if (value > high) high = std::move(value);
+            monitor.step(0);
+            const Integer value =
+                exact_div(points.numerator(r, c) - projection.offsets[c], projection.steps[c]);
+            mpz_addmul(projection.values[r].get(), value.get(), weight.get());
+            span = std::max(span, value);
         }
-        const Integer span = exact_div(high - projection.offsets[c], projection.steps[c]);
-        projection.weights[c] = next;
-        next += next * span;
+        weight += weight * span;
     }
 }
 
@@ -284,20 +320,6 @@ Projection choose_projection(const Table& points, Strategy strategy, std::uint64
     } else if (!points.is_small() ||
                !search<std::int64_t>(points, strategy, seed, projection, monitor)) {
         search<Integer>(points, strategy, seed, projection, monitor);
-    }
-    // t = sum of (weight / step) * numerator - constant; exact also where one step does not divide
-    // a numerator, because it divides the distance from the offset.
-    projection.values.reserve(points.rows);
-    for (std::size_t r = 0; r < points.rows; ++r) {
-        monitor.step(0);
-        Integer sum;
-        for (std::size_t c = 0; c < points.cols; ++c) {
-            if (projection.weights[c].sign() == 0) continue;
-            Integer distance = points.numerator(r, c) - projection.offsets[c];
-            if (!projection.steps[c].is_one()) distance = exact_div(distance, projection.steps[c]);
-            mpz_addmul(sum.get(), distance.get(), projection.weights[c].get());
-        }
-        projection.values.push_back(std::move(sum));
     }
     for (Integer& step : projection.steps) {
         if (step.sign() == 0) step = 1;  // a constant column: any step will do

@@ -126,20 +126,24 @@ IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rati
     IntegerProblem problem;
     problem.data = cut(ts, ys, widths);
     Blocks<Integer>& data = problem.data;
-    // A breakpoint must lie strictly between two blocks: where they are neighbours, count in halves.
-    for (std::size_t i = 1; i < data.blocks; ++i) {
-        if (block_low(data, i) - block_high(data, i - 1) == Integer(1)) {
-            for (Integer& value : data.t) value *= 2;
-            t_factor *= 2;
-            break;
-        }
-    }
+    // A breakpoint must lie strictly between two blocks: half-way, rounded down, or on a half where
+    // the blocks are neighbours; everything then counts in halves.
+    Integer unit = 1;
     data.breaks.push_back(block_low(data, 0) - Integer(1));
     for (std::size_t i = 1; i < data.blocks; ++i) {
-        data.breaks.push_back(
-            floor_div(block_high(data, i - 1) + block_low(data, i), Integer(2)));
+        const Integer &before = block_high(data, i - 1), &after = block_low(data, i);
+        data.breaks.push_back(floor_div(before + after, Integer(2)));
+        if (data.breaks.back() == before) unit = 2;
     }
     data.breaks.push_back(block_high(data, data.blocks - 1) + Integer(1));
+    if (!unit.is_one()) {
+        for (Integer& value : data.t) value *= unit;
+        for (Integer& value : data.breaks) value *= unit;
+        for (std::size_t i = 1; i < data.blocks; ++i) {
+            if (data.breaks[i] == block_high(data, i - 1)) data.breaks[i] += Integer(1);
+        }
+        t_factor *= unit;
+    }
 
     problem.t_unit = Rational(Integer(1), t_factor);
     problem.y_unit = Rational(y_step, y_factor);

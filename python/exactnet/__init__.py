@@ -1,6 +1,6 @@
 """Small dense neural networks, constructed exactly and verified in rational arithmetic."""
 
-# from exactnet import datasets
+from exactnet import datasets
 from exactnet.construction import capacity, memorize
 from exactnet.exact_network import ExactNetwork
 from exactnet.verification import VerificationReport, verify

@@ -109,7 +109,7 @@ def as_integers(values: Any, name: str) -> list[int]:
         cells = cells.tolist()
     result = []
     for k, cell in enumerate(cells):
-        numerator, denominator = _ratio(cell, f"{name}[{k}]")
+        numerator, denominator = _ratio(cell, f"{name}[%d]", k)
         if denominator != 1:
             raise ValueError(f"{name}[{k}] is {cell}, not an integer")
         result.append(numerator)
@@ -145,9 +145,8 @@ def _as_row(row: Any, name: str, r: int) -> list[Any]:
 def _from_array(array: npt.NDArray[Any], name: str) -> Table:
     kind = array.dtype.kind
     if kind in "biu":
-        if array.size == 0 or (
-            -_SMALL < int(array.min()) and int(array.max()) < _SMALL
-        ):
+        narrow = array.dtype.itemsize < 8 or array.size == 0
+        if narrow or (-_SMALL < int(array.min()) and int(array.max()) < _SMALL):
             return Table(np.ascontiguousarray(array, dtype=np.int64), [1] * array.shape[1])
         return Table(array.astype(object), [1] * array.shape[1])
     if kind == "f" and array.dtype.itemsize <= 8:
@@ -198,15 +197,15 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
                 f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}"
             )
     columns, denominators = [], []
-    ratios = [
-        [_ratio(cell, f"{name}[{r}, {c}]") for c, cell in enumerate(row)]
-        for r, row in enumerate(rows)
-    ]
     small = True
-    for c in range(width):
-        common = math.lcm(*{row[c][1] for row in ratios})
-        column = [row[c][0] * (common // row[c][1]) for row in ratios]
-        small = small and all(-_SMALL < n < _SMALL for n in column)
+    for c, cells in enumerate(zip(*rows, strict=True)):
+        if set(map(type, cells)) == {int}:
+            column, common = list(cells), 1
+        else:
+            ratios = [_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
+            common = math.lcm(*{d for _, d in ratios})
+            column = [n * (common // d) for n, d in ratios]
+        small = small and -_SMALL < min(column) and max(column) < _SMALL
         columns.append(column)
         denominators.append(common)
     numerators = np.empty((len(rows), width), dtype=np.int64 if small else object)
@@ -215,8 +214,8 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
     return Table(numerators, denominators)
 
 
-def _ratio(value: Any, where: str) -> tuple[int, int]:
-    """Return numerator and denominator of a real number, exactly."""
+def _ratio(value: Any, where: str, *index: int) -> tuple[int, int]:
+    """Return numerator and denominator of a real number, exactly; `where % index` names it."""
     if isinstance(value, bool | np.bool_ | numbers.Integral):
         return int(value), 1
     if isinstance(value, numbers.Rational) or type(value) in (_MPQ, _MPZ):
@@ -225,20 +224,22 @@ def _ratio(value: Any, where: str) -> tuple[int, int]:
         try:
             numerator, denominator = value.as_integer_ratio()
         except (OverflowError, ValueError):
-            raise ValueError(f"{where} is {value}: only finite numbers are allowed") from None
+            raise ValueError(
+                f"{where % index} is {value}: only finite numbers are allowed"
+            ) from None
         return int(numerator), int(denominator)
     if isinstance(value, str | bytes):
-        raise TypeError(f"{where} is the string {value!r:.40}: numbers are needed")
-    raise TypeError(f"{where} is of type {type(value).__name__}: real numbers are needed")
+        raise TypeError(f"{where % index} is the string {value!r:.40}: numbers are needed")
+    raise TypeError(f"{where % index} is of type {type(value).__name__}: real numbers are needed")
 
 
 _MPQ = type(gmpy2.mpq(0))
 _MPZ = type(gmpy2.mpz(0))
 
 
-def to_mpq(value: Any, where: str) -> Any:
-    """Convert one real number to mpq exactly; `where` names it in errors."""
-    return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where))
+def to_mpq(value: Any, where: str, *index: int) -> Any:
+    """Convert one real number to mpq exactly; `where % index` names it in errors."""
+    return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where, *index))
 
 
 def positive_integer(value: Any, name: str) -> int:

@@ -344,4 +344,4 @@ def _vector(values: Any, name: str) -> npt.NDArray[np.object_]:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} must be 1-dimensional, not of shape {array.shape}")
-    return _object_array([to_mpq(v, f"{name}[{k}]") for k, v in enumerate(array)])
+    return _object_array([to_mpq(v, f"{name}[%d]", k) for k, v in enumerate(array)])

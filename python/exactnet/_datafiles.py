@@ -1,0 +1,135 @@
+"""Data files of the command line: CSV with exact decimals, NPY and NPZ."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import gmpy2
+import numpy as np
+
+Data: TypeAlias = tuple[Any, Any]
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?([0-9]+/[0-9]+|([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?(?P<exponent>[0-9]+))?)", re.ASCII
+)
+_MAX_EXPONENT = 10_000
+
+
+def read_data(path: str, target: str | None) -> Data:
+    """Read (X, y) from a file; its kind is told by its ending.
+
+    Parameters
+    ----------
+    path : str
+        ``.npz`` with arrays X and y; ``.npy`` with one matrix; anything else is CSV with commas,
+        with or without a header line.
+    target : str or None
+        The column that is y: its name in the header, or its number from 0. None only for NPZ.
+
+    Raises
+    ------
+    ValueError
+        With the line and the column, if the file is not as described.
+    OSError
+        If it cannot be read.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    try:
+        if ending == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                missing = [name for name in ("X", "y") if name not in arrays]
+                if missing:
+                    raise ValueError(f"it holds no array {' and no array '.join(missing)}")
+                return arrays["X"], arrays["y"]
+        if target is None:
+            raise ValueError("name the target column with --target")
+        if ending == ".npy":
+            matrix = np.load(path, allow_pickle=False)
+            if matrix.ndim != 2:
+                raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
+            k = _column(target, None, matrix.shape[1])
+            return np.delete(matrix, k, axis=1), matrix[:, k]
+        return _read_csv(path, target)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not a text file in UTF-8") from None
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read_csv(path: str, target: str) -> Data:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = _csv_rows(file)
+        _, first = next(rows, (0, None))
+        if first is None:
+            raise ValueError("the file is empty")
+        header = None if all(_NUMBER.fullmatch(cell) for cell in first) else first
+        names = header or [str(k) for k in range(len(first))]
+        k = _column(target, header, len(first))
+        X, y = [], []
+        if header is None:
+            rows = _chain((1, first), rows)
+        for line, cells in rows:
+            if len(cells) != len(names):
+                raise ValueError(
+                    f"line {line} has {len(cells)} cells, the first line has {len(names)}"
+                )
+            numbers = [_number(c, line, n) for c, n in zip(cells, names, strict=True)]
+            y.append(numbers.pop(k))
+            X.append(numbers)
+    if not X:
+        raise ValueError("there are no rows below the header")
+    if not X[0]:
+        raise ValueError("there are no columns besides the target")
+    return X, y
+
+
+def _csv_rows(file: Any) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, skipinitialspace=True, strict=True)
+    try:
+        for row in reader:
+            if row:  # blank lines are no rows
+                yield reader.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+
+
+def _chain(
+    first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    yield first
+    yield from rest
+
+
+def _column(target: str, header: list[str] | None, n_columns: int) -> int:
+    if header is not None and target in header:
+        if header.count(target) > 1:
+            raise ValueError(f"there are {header.count(target)} columns {target!r}")
+        return header.index(target)
+    if target.isdecimal() and int(target) < n_columns:
+        return int(target)
+    known = f"0 to {n_columns - 1}" if header is None else ", ".join(header)
+    raise ValueError(f"there is no column {target!r}; the columns are {known}")
+
+
+def _number(cell: str, line: int, column: str) -> Any:
+    """Convert a decimal or p/q exactly: 0.1 is one tenth."""
+    if _INTEGER.fullmatch(cell):
+        return int(gmpy2.mpz(cell))  # no limit on the number of digits
+    match = _NUMBER.fullmatch(cell)
+    if match is None:
+        raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} is not a number")
+    if len(match["exponent"] or "") > 5 or int(match["exponent"] or 0) > _MAX_EXPONENT:
+        raise ValueError(f"line {line}, column {column!r}: the exponent of {cell!r:.40} is too large")
+    try:
+        return Fraction(cell)
+    except ZeroDivisionError:
+        raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} divides by 0") from None

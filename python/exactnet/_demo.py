@@ -1,0 +1,176 @@
+"""What `exactnet demo` computes and prints."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet._progress import ProgressBar
+from exactnet.construction import memorize
+from exactnet.datasets import load_digits
+from exactnet.exact_network import ExactNetwork
+from exactnet.verification import verify
+
+# The example of the article this package grew from, and the projection behind its parameters.
+NINE_INPUTS = np.array(
+    [
+        [93, 59, 58, 20, 80, 57, 35, 21, 38],
+        [4, 91, 47, 69, 98, 85, 68, 2, 15],
+        [14, 60, 31, 86, 37, 12, 23, 69, 42],
+        [4, 14, 52, 98, 72, 60, 67, 51, 90],
+        [27, 12, 6, 32, 76, 63, 49, 41, 28],
+    ]
+).T
+NINE_TARGETS = np.array([1, 81, 17, 65, 25, 33, 45, 77, 10])
+ARTICLE_PROJECTION = [823849691, 4336051, 28907, 149, 1]
+
+
+def float64_error(network: ExactNetwork, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
+    """Return the largest error when every parameter is rounded to float64; inf if none is finite."""
+    h = X.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for w, b, activation in zip(
+            network.weights, network.biases, network.activations, strict=True
+        ):
+            h = h @ _to_float64(w).T + _to_float64(b)
+            if activation == "relu":
+                h = np.maximum(h, 0)
+        error = np.abs(h[:, 0] - y).max()
+    return float("inf") if np.isnan(error) else float(error)
+
+
+def _to_float64(values: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    def nearest(value: Any) -> float:
+        n, d = int(value.numerator), int(value.denominator)
+        try:
+            return n / d  # the division of Python integers rounds correctly
+        except OverflowError:
+            return float("inf") if n > 0 else float("-inf")
+
+    return np.array([nearest(v) for v in values.ravel()]).reshape(values.shape)
+
+
+def format_parameters(network: ExactNetwork) -> str:
+    """Print the parameters as the article does."""
+    text = ["parameters"]
+    ordinals = {1: "1st", 2: "2nd", 3: "3rd"}
+    for k, (w, b) in enumerate(zip(network.weights, network.biases, strict=True), start=1):
+        last = k == len(network.weights)
+        text.append(f"\n{ordinals.get(k, f'{k}th')} layer")
+        for name, values in (("W", w), ("b", b[:, None])):
+            array = np.vectorize(_to_fraction, otypes=[object])(values)
+            if last and all(v.denominator == 1 for v in array.ravel()):
+                array = array.astype(int)
+            text.append(f"{name}{k} =\n{array}")
+    return "\n".join(text)
+
+
+def _to_fraction(value: Any) -> Fraction:
+    return Fraction(int(value.numerator), int(value.denominator))
+
+
+def nine_points() -> dict[str, Any]:
+    """Build and check both networks of the nine points."""
+    result: dict[str, Any] = {}
+    for name, arguments in (
+        ("article", {"projection": ARTICLE_PROJECTION, "scale": "worst_case"}),
+        ("exactnet", {}),
+    ):
+        network = memorize(NINE_INPUTS, NINE_TARGETS, hidden=(3, 3), **arguments)
+        outputs = network.predict(NINE_INPUTS)[:, 0]
+        result[name] = {
+            "network": network,
+            "outputs": [_to_fraction(v) for v in outputs],
+            "exact": verify(network, NINE_INPUTS, NINE_TARGETS).exact,
+            "largest_bits": network.bit_sizes().largest,
+        }
+    return result
+
+
+def all_digits() -> dict[str, Any]:
+    """Memorize and verify the bundled digits."""
+    X_train, y_train, X_test, y_test = load_digits()
+    X, y = np.concatenate([X_train, X_test]), np.concatenate([y_train, y_test])
+    start = time.perf_counter()
+    with ProgressBar("constructing") as bar:
+        network = memorize(X, y, progress=bar)
+    seconds = time.perf_counter() - start
+    with ProgressBar("verifying") as bar:
+        report = verify(network, X, y, progress=bar)
+    return {
+        "layer_sizes": network.layer_sizes,
+        "n_points": report.n_points,
+        "n_wrong": report.n_wrong,
+        "exact": report.exact,
+        "max_error": str(report.max_error),
+        "construction_seconds": seconds,
+        "verification_seconds": report.seconds,
+        "largest_bits": network.bit_sizes().largest,
+        "float64_max_error": float64_error(network, X, y),
+    }
+
+
+def run() -> tuple[str, dict[str, Any]]:
+    """Return the text of the demo and the same facts for machines."""
+    nine, digits = nine_points(), all_digits()
+    article, ours = nine["article"], nine["exactnet"]
+    sizes = ", ".join(map(str, digits["layer_sizes"]))
+    target = [int(t) for t in NINE_TARGETS]
+    text = f"""\
+Nine points, reproduced by a ReLU network with 3 and 3 hidden units
+===================================================================
+
+( 5 , 3 , 3 , 1 ) ReLU neural network
+
+the number of data = 9
+
+ input =
+{NINE_INPUTS.T}
+output =
+{NINE_TARGETS}
+
+With the constants of the article (scale="worst_case"), at most {article["largest_bits"]} bits:
+
+{format_parameters(article["network"])}
+
+With the least constants, the default, at most {ours["largest_bits"]} bits:
+
+{format_parameters(ours["network"])}
+
+check
+
+MP(x) = {ours["outputs"]}
+output= {NINE_TARGETS}
+
+MP(x) - output = {[float(o - t) for o, t in zip(ours["outputs"], target, strict=True)]}
+
+All {digits["n_points"]} handwritten digits that come with the package
+=====================================================
+
+network                         [{sizes}], ReLU
+constructed in                  {digits["construction_seconds"]:.3f} s
+verified in exact arithmetic in {digits["verification_seconds"]:.3f} s
+wrong outputs                   {digits["n_wrong"]} of {digits["n_points"]}
+largest error                   {digits["max_error"]}
+largest parameter               {digits["largest_bits"]} bits
+largest error of the same network
+  with float64 parameters       {digits["float64_max_error"]:.3g}
+"""
+    facts = {
+        "nine_points": {
+            name: {
+                "exact": entry["exact"],
+                "largest_bits": entry["largest_bits"],
+                "outputs": [str(o) for o in entry["outputs"]],
+                "weights": [[[str(v) for v in r] for r in w] for w in entry["network"].weights],
+                "biases": [[str(v) for v in b] for b in entry["network"].biases],
+            }
+            for name, entry in nine.items()
+        },
+        "digits": digits,
+    }
+    return text, facts

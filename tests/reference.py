@@ -1,0 +1,102 @@
+"""Slow, plain oracles in fractions.Fraction. They share no code with the package."""
+
+from fractions import Fraction
+from math import floor
+
+
+def fractions(values):
+    """Convert nested lists of ints, floats, Fractions or mpq (also as arrays) exactly."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, list | tuple):
+        return [fractions(v) for v in values]
+    if isinstance(values, float):
+        return Fraction(values)
+    return Fraction(int(values.numerator), int(values.denominator))
+
+
+def forward(network, X):
+    """Outputs of a network at every row of X, by the definition of a layer."""
+    layers = [
+        (fractions(w), fractions(b), activation)
+        for w, b, activation in zip(
+            network.weights, network.biases, network.activations, strict=True
+        )
+    ]
+    outputs = []
+    for x in fractions(X):
+        h = x
+        for w, b, activation in layers:
+            z = [
+                sum((wi * hi for wi, hi in zip(row, h, strict=True)), start=bias)
+                for row, bias in zip(w, b, strict=True)
+            ]
+            h = [max(Fraction(0), v) for v in z] if activation == "relu" else z
+        outputs.append(h)
+    return outputs
+
+
+def least_theorem3(t, y, depth):
+    """Second-layer weights (depth, blocks), biases and output bias of scale "least".
+
+    For integer t and y with len(t) a multiple of depth, min(y) = 0 and gcd 1. Every condition
+    on the free constant c is written down as the function of c it comes from: G is evaluated at
+    c = 0 and c = 1, and the affine function of c through both is solved.
+    """
+    order = sorted(range(len(t)), key=t.__getitem__)
+    blocks = [order[k : k + depth] for k in range(0, len(t), depth)]
+    breaks = [Fraction(t[order[0]] - 1)]
+    for left, right in zip(blocks, blocks[1:], strict=False):
+        middle = (t[left[-1]] + t[right[0]]) // 2
+        breaks.append(Fraction(middle) if middle > t[left[-1]] else middle + Fraction(1, 2))
+    breaks.append(Fraction(t[order[-1]] + 1))
+    points = [
+        [(t[p], y[p]) for p in (block if i % 2 == 0 else block[::-1])]
+        for i, block in enumerate(blocks)
+    ]
+    base = Fraction(min(block[0][1] for block in points) - 1)
+
+    def through(j, start):
+        """Value and slope at every breakpoint of the function through the j-th points."""
+        pieces, value = [], Fraction(start)
+        for i, block in enumerate(points):
+            x, target = block[j]
+            slope = (target - value) / (x - breaks[i])
+            pieces.append((value, slope))
+            value += slope * (breaks[i + 1] - breaks[i])
+        return pieces
+
+    def at(pieces, i, x):
+        value, slope = pieces[i]
+        return value + slope * (x - breaks[i])
+
+    previous = [(base, Fraction(0))] * len(blocks)
+    weights, biases = [], []
+    for j in range(depth):
+        sigma = 1 if j % 2 == 0 else -1
+        at_zero, at_one = through(j, 0), through(j, -sigma)
+        candidates = []
+        for i, block in enumerate(points):
+            conditions = []  # (x, target, whether equality is allowed, sign)
+            if j > 0:
+                conditions.append((*block[j - 1], True, -1))
+            if j + 1 < depth:
+                conditions.append((*block[j + 1], False, 1))
+            if j == 0 and depth > 1:
+                conditions.append((block[-1][0], base, True, 1))
+            for x, target, equality, sign in conditions:
+                f0 = sign * sigma * (at(at_zero, i, x) - target)
+                f1 = sign * sigma * (at(at_one, i, x) - target)
+                assert f1 > f0  # the coefficient of c is positive
+                bound = -f0 / (f1 - f0)
+                candidates.append(-floor(-bound) if equality else floor(bound) + 1)
+        c = max(candidates, default=0)
+        current = through(j, -sigma * c)
+        kinks = []
+        for pieces in (current, previous):
+            slopes = [Fraction(0)] + [slope for _, slope in pieces]
+            kinks.append([b - a for a, b in zip(slopes, slopes[1:], strict=False)])
+        weights.append([sigma * (a - b) for a, b in zip(*kinks, strict=True)])
+        biases.append(sigma * (current[0][0] - previous[0][0]))
+        previous = current
+    return weights, biases, base
