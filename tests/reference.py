@@ -90,7 +90,7 @@ def least_theorem3(t, y, depth):
                 assert f1 > f0  # the coefficient of c is positive
                 bound = -f0 / (f1 - f0)
                 candidates.append(-floor(-bound) if equality else floor(bound) + 1)
-        c = max(candidates, default=0)
+        c = max(candidates, default=1)
         current = through(j, -sigma * c)
         kinks = []
         for pieces in (current, previous):

@@ -156,14 +156,14 @@ def memorize(
             f"hidden={(a1, a2)}; hidden={(b1, b2)} would do"
         )
     n_features = points.shape[1]
-    arrays = 8 * (a1 * n_features + a1 * a2)  # one pointer per parameter
-    _check_memory(arrays, limit)
+    overhead = _overhead(a1, a2, n_features, n_points)
+    _check_memory(overhead, limit)
 
     row, constant, t = _project(points, kept, projection, int(seed), progress)
     values = targets.rationals(0)
-    parameters = _core.predict_theorem3_bytes(t, values, a1, a2, scale)
+    digits = _core.predict_theorem3_bytes(t, values, a1, a2, scale)
     # The core's result and the copy handed to Python exist at the same time.
-    _check_memory(arrays + 2 * parameters, limit)
+    _check_memory(overhead + 2 * digits, limit)
     breakpoints, weights, biases, output_weights, output_bias = _core.construct_theorem3(
         t, values, a1, a2, scale, n_threads, progress
     )
@@ -252,6 +252,16 @@ def _project(
             f"the same projection {t[collision[0]]}"
         )
     return row, gmpy2.mpq(0), t
+
+
+def _overhead(a1: int, a2: int, n_features: int, n_points: int) -> int:
+    """Predict the bytes around the digits: pointers in arrays, and objects of the used units.
+
+    Measured: 256 bytes for a weight as an mpq of the core and of gmpy2, 512 for the projection and
+    the target of a point. tests/test_memory.py compares the prediction with the process's peak.
+    """
+    used = (-(-n_points // a2)) * min(a2, n_points)
+    return 8 * a1 * (n_features + a2) + 256 * used + 512 * n_points
 
 
 def _zeros(*shape: int) -> np.ndarray[Any, np.dtype[np.object_]]:

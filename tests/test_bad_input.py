@@ -1,0 +1,204 @@
+"""Every refusal of the Python interface: its type and its one-line text."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from exactnet import ExactNetwork, capacity, construction, memorize, verify
+
+X = [[0, 1], [2, 3], [4, 5], [6, 7]]
+Y = [1, 2, 3, 4]
+nan, inf = float("nan"), float("inf")
+
+MEMORIZE = {
+    "equal rows": (
+        dict(X=[[5, 5], [1, 2], [3, 4], [1, 2]]),
+        "rows 1 and 3 of X are equal but their targets differ: 2 and 4",
+    ),
+    "equal rows of rationals": (
+        dict(X=[[0.5], [Fraction(1, 2)]], y=[Fraction(1, 3), 1]),
+        "rows 0 and 1 of X are equal but their targets differ: 1/3 and 1",
+    ),
+    "nan": (dict(X=[[0, 1], [2, 3], [4, nan], [6, 7]]), "X[2, 1] is nan: only finite"),
+    "inf in an array": (
+        dict(X=np.array([[0, 1], [inf, nan], [4, 5], [6, 7]])),
+        "X[1, 0] is inf: only finite",
+    ),
+    "float32 inf": (
+        dict(X=np.array([[0, 1], [2, -inf], [4, 5], [6, 7]], dtype=np.float32)),
+        "X[1, 1] is -inf",
+    ),
+    "nan target": (dict(y=[1, 2, nan, 4]), "y[2, 0] is nan: only finite"),
+    "nan target array": (dict(y=np.array([1, 2, nan, 4])), "y[2, 0] is nan: only finite"),
+    "too many points": (
+        dict(hidden=(3, 1)),
+        "4 distinct points exceed the capacity 3 * 1 = 3 of hidden=(3, 1); "
+        "hidden=(2, 2) would do",
+    ),
+    "no rows": (dict(X=[], y=[]), "X is empty"),
+    "no rows in an array": (dict(X=np.zeros((0, 3)), y=[]), "X is empty: its shape is (0, 3)"),
+    "no columns": (dict(X=[[], [], [], []]), "X is empty: its shape is (4, 0)"),
+    "short y": (dict(y=[1, 2, 3]), "y has 3 rows but X has 4"),
+    "empty y": (dict(y=[]), "y has 0 rows but X has 4"),
+    "ragged": (dict(X=[[0, 1], [2, 3], [4], [6, 7]]), "X is ragged: row 2 has 1 entries, row 0 "),
+    "ragged y": (dict(y=[[1], [2], [3, 4], [5]]), "y is ragged: row 2 has 2 entries"),
+    "one dimension": (dict(X=[1, 2, 3, 4]), "X must be 2-dimensional"),
+    "one dimension in an array": (dict(X=np.arange(4)), "X must be 2-dimensional"),
+    "three dimensions": (dict(X=np.zeros((4, 2, 2))), "X must be 2-dimensional"),
+    "two outputs": (dict(y=[[1, 2]] * 4), "y has 2 outputs"),
+    "projection does not separate": (
+        dict(X=[[0, 9], [3, 3], [3, 5], [6, 7]], projection=[1, 0]),
+        "projection does not separate the points: rows 1 and 2 of X have the same projection 3",
+    ),
+    "projection does not separate beside equal rows": (
+        dict(X=[[0, 9], [0, 9], [3, 3], [3, 5]], y=[1, 1, 2, 3], projection=[1, 0]),
+        "rows 2 and 3 of X",
+    ),
+    "projection too short": (dict(projection=[1]), "projection has 1 entries but X has 2 features"),
+    "projection of fractions": (dict(projection=[0.5, 1]), "projection[0] is 0.5, not an integer"),
+    "unknown projection": (
+        dict(projection="best"),
+        "projection must be one of 'smallest', 'random', 'lexicographic', not 'best'",
+    ),
+    "unknown construction": (
+        dict(construction="magic"),
+        "construction must be one of 'auto', 'theorem3', not 'magic'",
+    ),
+    "unknown scale": (dict(scale="tiny"), "scale must be one of 'least', 'worst_case', not 'tiny'"),
+    "zero width": (dict(hidden=(0, 4)), "hidden[0] must be a positive integer, not 0"),
+    "negative width": (dict(hidden=(4, -1)), "hidden[1] must be a positive integer, not -1"),
+    "fractional width": (dict(hidden=(2.0, 2)), "hidden[0] must be a positive integer, not 2.0"),
+    "boolean width": (dict(hidden=(True, 4)), "hidden[0] must be a positive integer, not True"),
+    "three widths": (dict(hidden=(2, 2, 2)), "hidden must be two widths (a1, a2), not (2, 2, 2)"),
+    "one width": (dict(hidden=4), "hidden must be two widths (a1, a2), not 4"),
+    "negative seed": (dict(seed=-1), "seed must be an integer from 0 to 2**64 - 1, not -1"),
+    "fractional seed": (dict(seed=0.5), "seed must be an integer"),
+    "no threads": (dict(n_threads=0), "n_threads must be a positive integer, not 0"),
+    "no bytes": (dict(max_bytes=0), "max_bytes must be a positive integer, not 0"),
+}
+
+MEMORIZE_TYPES = {
+    "string cell": (dict(X=[[0, 1], [2, "3"], [4, 5], [6, 7]]), "X[1, 1] is the string '3'"),
+    "complex cell": (dict(X=[[0, 1], [2j, 3], [4, 5], [6, 7]]), "X[1, 0] is of type complex"),
+    "None": (dict(X=[[0, 1], [2, 3], [4, None], [6, 7]]), "X[2, 1] is of type NoneType"),
+    "string array": (dict(X=np.array([["a", "b"]] * 4)), "X must hold real numbers, not <U1"),
+    "complex array": (dict(X=np.zeros((4, 2), complex)), "X must hold real numbers, not complex"),
+    "dates": (dict(X=np.zeros((4, 2), "M8[D]")), "X must hold real numbers, not datetime64[D]"),
+    "string": (dict(X="data.csv"), "X must be an array or a list, not str"),
+    "number": (dict(X=3), "X must be an array or a list, not int"),
+    "string target": (dict(y=["1", 2, 3, 4]), "y[0, 0] is the string '1'"),
+    "string y": (dict(y="1234"), "y must be an array or a list, not str"),
+    "string in projection": (dict(projection=["1", 2]), "projection[0] is the string '1'"),
+}
+
+
+def assert_one_line(error, text):
+    assert "\n" not in str(error.value)
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("name", MEMORIZE)
+def test_memorize_refuses(name):
+    arguments, text = MEMORIZE[name]
+    arguments = {"X": X, "y": Y, **arguments}
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the text is checked below
+        memorize(arguments.pop("X"), arguments.pop("y"), **arguments)
+    assert_one_line(error, text)
+
+
+@pytest.mark.parametrize("name", MEMORIZE_TYPES)
+def test_memorize_refuses_types(name):
+    arguments, text = MEMORIZE_TYPES[name]
+    arguments = {"X": X, "y": Y, **arguments}
+    with pytest.raises(TypeError) as error:
+        memorize(arguments.pop("X"), arguments.pop("y"), **arguments)
+    assert_one_line(error, text)
+
+
+def test_size_beyond_max_bytes():
+    points = [[k] for k in range(400)]
+    with pytest.raises(MemoryError) as error:
+        memorize(points, [k % 3 for k in range(400)], max_bytes=1000)
+    assert_one_line(error, "MiB by prediction, more than the 0.000954 MiB allowed")
+
+
+def test_size_beyond_memory_is_refused_before_any_work(monkeypatch):
+    def no_work(*arguments):
+        raise AssertionError("work has started")
+
+    monkeypatch.setattr(construction._core, "choose_projection", no_work)
+    monkeypatch.setattr(construction._core, "construct_theorem3", no_work)
+    with pytest.raises(MemoryError, match="by prediction") as error:
+        memorize(X, Y, hidden=(10**6, 10**6))
+    assert_one_line(error, "pass max_bytes to override")
+
+
+def test_parameters_beyond_memory_are_refused_before_construction(monkeypatch):
+    def no_work(*arguments):
+        raise AssertionError("construction has started")
+
+    monkeypatch.setattr(construction._core, "construct_theorem3", no_work)
+    monkeypatch.setattr(construction, "_memory_limit", lambda max_bytes: 800_000)
+    points = [[k, k * k * 2**100] for k in range(900)]  # small arrays, long numbers
+    with pytest.raises(MemoryError, match="by prediction"):
+        memorize(points, [k % 5 for k in range(900)], projection=[1, 1])
+
+
+def test_max_bytes_overrides(monkeypatch):
+    monkeypatch.setattr(construction.os, "sysconf", lambda name: 1)
+    assert memorize(X, Y, max_bytes=10**9).layer_sizes == [2, 2, 2, 1]
+
+
+NET = memorize(X, Y)
+
+VERIFY = {
+    "features": (dict(X=[[1, 2, 3]] * 4), ValueError, "X has 3 features but the network takes 2"),
+    "outputs": (dict(y=[[1, 2]] * 4), ValueError, "y has 2 outputs but the network has 1"),
+    "length": (dict(y=[1, 2]), ValueError, "y has 2 rows but X has 4"),
+    "nan": (dict(X=[[nan, 2]] * 4), ValueError, "X[0, 0] is nan"),
+    "empty": (dict(X=[], y=[]), ValueError, "X is empty"),
+    "strings": (dict(X=[["a", "b"]] * 4), TypeError, "X[0, 0] is the string 'a'"),
+    "threads": (dict(n_threads=-1), ValueError, "n_threads must be a positive integer, not -1"),
+    "network": (dict(network="net.json"), TypeError, "network must be an ExactNetwork, not str"),
+}
+
+
+@pytest.mark.parametrize("name", VERIFY)
+def test_verify_refuses(name):
+    arguments, error_type, text = VERIFY[name]
+    arguments = {"network": NET, "X": X, "y": Y, **arguments}
+    with pytest.raises(error_type) as error:
+        verify(arguments.pop("network"), arguments.pop("X"), arguments.pop("y"), **arguments)
+    assert_one_line(error, text)
+
+
+def test_predict_refuses_other_features():
+    with pytest.raises(ValueError, match="X has 1 features but the network takes 2"):
+        NET.predict([[1]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (([], []), "need one entry per layer"),
+        (([[[1, 2]]], []), "need one entry per layer"),
+        (([[[1, 2]], [[1, 2]]], [[0], [0]]), "layer 1: weights (1, 2) and biases (1,) do not fit"),
+        (([[[1, 2]]], [[0, 0]]), "layer 0: weights (1, 2) and biases (2,) do not fit"),
+        (([[[1, 2]]], [[0]], ["tanh"]), "unknown activation 'tanh'"),
+        (([[[1, 2]]], [[0]], ["relu", "relu"]), "need one entry per layer"),
+        (([[[1, nan]]], [[0]]), "weights[0][0, 1] is nan"),
+        (([[[1, 2]]], [[inf]]), "biases[0][0] is inf"),
+        (([[[1, 2], [3]]], [[0, 0]]), "weights[0] is ragged"),
+    ],
+)
+def test_from_arrays_refuses(arguments, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        ExactNetwork.from_arrays(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [(0, 1), (1, -1), (1.5, 1), (2, 2, 0), (True, 1)])
+def test_capacity_refuses(arguments):
+    with pytest.raises(ValueError, match="must be a positive integer"):
+        capacity(*arguments)

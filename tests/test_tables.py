@@ -1,0 +1,93 @@
+from decimal import Decimal
+from fractions import Fraction
+
+import gmpy2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import fractions
+
+from exactnet._tables import as_points, as_targets
+
+
+def values(table):
+    return [
+        [Fraction(n, d) for n, d in zip(row, table.denominators, strict=True)]
+        for row in table.numerators.tolist()
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.floats(-1, 1, allow_nan=False, width=32),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_float_arrays_are_taken_exactly(rows):
+    array = np.array(rows)
+    assert values(as_points(array)) == fractions(array)
+    assert values(as_points(rows)) == fractions(array)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u1", "i8", "u8", "?", "O"])
+def test_every_real_dtype(dtype):
+    array = np.array([[0, 1], [1, 1], [0, 0]], dtype=dtype)
+    assert values(as_points(array)) == [[0, 1], [1, 1], [0, 0]]
+
+
+def test_long_double():
+    x = np.longdouble(1) / 3
+    n, d = x.as_integer_ratio()
+    assert values(as_points(np.array([[x]]))) == [[Fraction(n, d)]]
+
+
+@pytest.mark.parametrize("value", [2**62, 2**63 - 1, -(2**63), 2**64 - 1, 2**64, -(2**200)])
+def test_integers_of_any_size(value):
+    rows = [[value, 0], [value - 1, 1]]
+    assert values(as_points(rows)) == rows
+    if -(2**63) < value < 2**64:
+        assert values(as_points(np.array([[value]]))) == [[value]]
+
+
+def test_big_integers_beside_floats_are_not_rounded():
+    assert values(as_points([[2**64 + 1, 0.5]])) == [[2**64 + 1, Fraction(1, 2)]]
+
+
+@pytest.mark.parametrize("value", [5e-324, 1.7e308, -2.0**-1074, 2.0**61, 2.0**62, 2.0**63, 1e17])
+def test_extreme_floats(value):
+    array = np.array([[value, 1.0], [1.0, value], [0.0, -0.0]])
+    assert values(as_points(array)) == fractions(array)
+
+
+def test_mixed_kinds_in_one_column():
+    column = [1, 0.5, Fraction(1, 3), gmpy2.mpq(-1, 7), gmpy2.mpz(4), Decimal("0.1"), np.int8(3)]
+    expected = [1, Fraction(1, 2), Fraction(1, 3), Fraction(-1, 7), 4, Fraction(1, 10), 3]
+    table = as_points([[v] for v in column])
+    assert values(table) == [[v] for v in expected]
+    assert table.numerators.dtype == np.int64
+
+
+def test_array_like_objects():
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[1, 2]])
+
+    assert values(as_points(Frame())) == [[1, 2]]
+
+
+def test_targets():
+    assert values(as_targets([1, 2], 2)) == [[1], [2]]
+    assert values(as_targets([[1, 3], [2, 4]], 2)) == [[1, 3], [2, 4]]
+    assert values(as_targets(np.array([0.5, 1]), 2)) == [[Fraction(1, 2)], [1]]
+    assert values(as_targets((gmpy2.mpq(1, 2),), 1)) == [[Fraction(1, 2)]]
+
+
+def test_non_contiguous_arrays():
+    array = np.arange(24).reshape(4, 6)[::2, ::-2]
+    assert values(as_points(array)) == array.tolist()
+    assert as_points(array).to_core() is not None
