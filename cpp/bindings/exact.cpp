@@ -138,9 +138,12 @@ py::tuple construct_theorem3(const py::list& t, const py::list& y, std::size_t a
 }
 
 double predict_theorem3_bytes(const py::list& t, const py::list& y, std::size_t a1, std::size_t a2,
-                              const std::string& scale) {
-    return exact::predict_theorem3_bytes(to_rationals(t), to_rationals(y), a1, a2,
-                                         to_scale(scale));
+                              const std::string& scale, const py::object& progress) {
+    const auto ts = to_rationals(t), ys = to_rationals(y);
+    const exact::Scale which = to_scale(scale);
+    return without_gil(progress, [&](exact::Monitor& monitor) {
+        return exact::predict_theorem3_bytes(ts, ys, a1, a2, which, monitor);
+    });
 }
 
 py::list predict(const exact::Network& network, const OwnedTable& points, std::size_t n_threads,
@@ -195,8 +198,13 @@ void bind_exact(py::module_& module) {
                py::arg("progress") = none, "The given weights' values, a list of mpq.");
     module.def(
         "find_collision",
-        [](const py::list& values) { return exact::find_collision(to_rationals(values)); },
-        py::arg("values"), "Two rows of equal value, or None.");
+        [](const py::list& values, const py::object& progress) {
+            const auto rationals = to_rationals(values);
+            return without_gil(progress, [&](exact::Monitor& monitor) {
+                return exact::find_collision(rationals, monitor);
+            });
+        },
+        py::arg("values"), py::arg("progress") = none, "Two rows of equal value, or None.");
     module.def("first_occurrences", &first_occurrences, py::arg("points"),
                py::arg("progress") = none, "For every row the first row that equals it.");
     module.def("construct_theorem3", &construct_theorem3, py::arg("t"), py::arg("y"),
@@ -204,7 +212,7 @@ void bind_exact(py::module_& module) {
                py::arg("progress") = none,
                "(breakpoints, weights, biases, output_weights, output_bias).");
     module.def("predict_theorem3_bytes", &predict_theorem3_bytes, py::arg("t"), py::arg("y"),
-               py::arg("a1"), py::arg("a2"), py::arg("scale"),
+               py::arg("a1"), py::arg("a2"), py::arg("scale"), py::arg("progress") = none,
                "Estimated size of the parameters in bytes.");
     module.def("predict", &predict, py::arg("network"), py::arg("points"),
                py::arg("n_threads") = 1, py::arg("progress") = none,

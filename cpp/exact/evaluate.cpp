@@ -366,8 +366,8 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
             monitor.step(0);
             t[r] = dot(points, r, direction->weights.data());
         }
-        std::sort(problem.order.begin(), problem.order.end(),
-                  [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
+        sort(problem.order.begin(), problem.order.end(), monitor,
+             [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
         for (const std::size_t r : problem.order) problem.t.push_back(std::move(t[r]));
     }
 

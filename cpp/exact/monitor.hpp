@@ -65,6 +65,16 @@ class Monitor {
     std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + interval;
 };
 
+/// `std::sort` that gives the monitor its turns; an exception leaves the range in some order.
+template <class Iterator, class Less>
+void sort(Iterator begin, Iterator end, Monitor& monitor, const Less& less) {
+    std::uint32_t comparisons = 0;
+    std::sort(begin, end, [&](const auto& a, const auto& b) {
+        if (++comparisons % 1024 == 0) monitor.step(0);
+        return less(a, b);
+    });
+}
+
 /// Calls `body(i)` for every i < n, on the calling thread and `n_threads - 1` further ones that
 /// live only as long as this call. The first exception of any thread stops all and is rethrown.
 template <class Body>

@@ -1,6 +1,7 @@
 #include "projection.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -144,7 +145,7 @@ void add_scaled(Integer& sum, const Integer& value, std::int64_t weight) {
 /// Whether all values differ. Reorders them, or uses `bits` as a table of flags.
 template <class Value>
 bool all_distinct(std::vector<Value>& values, const Value& low, const Value& range,
-                  std::vector<std::uint64_t>& bits) {
+                  std::vector<std::uint64_t>& bits, Monitor& monitor) {
     if constexpr (std::is_same_v<Value, std::int64_t>) {
         // Flags beat sorting while they fit in the first cache levels.
         if (range < std::int64_t{1} << 22 && range < 4096 * static_cast<Value>(values.size())) {
@@ -159,7 +160,7 @@ bool all_distinct(std::vector<Value>& values, const Value& low, const Value& ran
             return true;
         }
     }
-    std::sort(values.begin(), values.end());
+    sort(values.begin(), values.end(), monitor, std::less<>());
     return std::adjacent_find(values.begin(), values.end()) == values.end();
 }
 
@@ -243,7 +244,7 @@ class Search {
         range_ = high - low;
         if (found() && range_ >= best_range_) return false;
         if (range_ < Value(static_cast<long>(rows - 1))) return false;
-        return all_distinct(values_, low, range_, bits_);
+        return all_distinct(values_, low, range_, bits_, monitor_);
     }
 
     const Columns<Value>& columns_;
@@ -350,10 +351,10 @@ std::vector<Rational> project(const Table& points, std::span<const Integer> weig
 }
 
 std::optional<std::pair<std::size_t, std::size_t>> find_collision(
-    std::span<const Rational> values) {
+    std::span<const Rational> values, Monitor& monitor) {
     std::vector<std::size_t> order(values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
         const int c = mpq_cmp(values[a].get(), values[b].get());
         return c != 0 ? c < 0 : a < b;
     });
@@ -393,7 +394,7 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
     };
     std::vector<std::size_t> order(points.rows);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
         return hashes[a] != hashes[b] ? hashes[a] < hashes[b] : a < b;
     });
     std::vector<std::size_t> first(points.rows);

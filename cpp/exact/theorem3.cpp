@@ -36,11 +36,11 @@ Widths used_widths(std::size_t n, std::size_t a2) {
 }
 
 template <class Value>
-std::vector<std::size_t> sorted_order(const std::vector<Value>& t) {
+std::vector<std::size_t> sorted_order(const std::vector<Value>& t, Monitor& monitor) {
     std::vector<std::size_t> order(t.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
+    sort(order.begin(), order.end(), monitor,
+         [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
     for (std::size_t k = 1; k < order.size(); ++k) {
         if (t[order[k - 1]] == t[order[k]]) {
             throw std::invalid_argument("construct_theorem3: the values of t must differ");
@@ -51,10 +51,11 @@ std::vector<std::size_t> sorted_order(const std::vector<Value>& t) {
 
 /// Sorts, pads with virtual points one unit apart (the last target again), cuts and orients.
 template <class Value>
-Blocks<Value> cut(const std::vector<Value>& t, const std::vector<Value>& y, Widths widths) {
-    const std::vector<std::size_t> order = sorted_order(t);
+Blocks<Value> cut(const std::vector<Value>& t, const std::vector<Value>& y, Widths widths,
+                  Monitor& monitor) {
     std::vector<Value> ts, ys;
-    for (const std::size_t p : order) {
+    for (const std::size_t p : sorted_order(t, monitor)) {
+        monitor.step(0);
         ts.push_back(t[p]);
         ys.push_back(y[p]);
     }
@@ -92,9 +93,10 @@ struct IntegerProblem {
     Integer base;  // C: the constant function G_0, below every block's first target
 };
 
-Integer common_denominator(std::span<const Rational> values) {
+Integer common_denominator(std::span<const Rational> values, Monitor& monitor) {
     Integer common = 1;
     for (const Rational& value : values) {
+        monitor.step(0);
         if (mpz_cmp_ui(value.den(), 1) != 0) common = lcm(common, value.denominator());
     }
     return common;
@@ -108,23 +110,32 @@ Integer scaled(const Rational& value, const Integer& factor) {
 }
 
 IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rational> y,
-                               std::size_t a2) {
+                               std::size_t a2, Monitor& monitor) {
     const Widths widths = used_widths(t.size(), a2);
-    Integer t_factor = common_denominator(t);
+    Integer t_factor = common_denominator(t, monitor);
     std::vector<Integer> ts;
-    for (const Rational& value : t) ts.push_back(scaled(value, t_factor));
+    for (const Rational& value : t) {
+        monitor.step(0);
+        ts.push_back(scaled(value, t_factor));
+    }
 
-    const Integer y_factor = common_denominator(y);
+    const Integer y_factor = common_denominator(y, monitor);
     std::vector<Integer> ys;
-    for (const Rational& value : y) ys.push_back(scaled(value, y_factor));
+    for (const Rational& value : y) {
+        monitor.step(0);
+        ys.push_back(scaled(value, y_factor));
+    }
     const Integer y_low = *std::min_element(ys.begin(), ys.end());
     Integer y_step;
-    for (const Integer& value : ys) y_step = gcd(y_step, value - y_low);
+    for (const Integer& value : ys) {
+        monitor.step(0);
+        y_step = gcd(y_step, value - y_low);
+    }
     if (y_step.sign() == 0) y_step = 1;
     for (Integer& value : ys) value = exact_div(value - y_low, y_step);
 
     IntegerProblem problem;
-    problem.data = cut(ts, ys, widths);
+    problem.data = cut(ts, ys, widths, monitor);
     Blocks<Integer>& data = problem.data;
     // A breakpoint must lie strictly between two blocks: half-way, rounded down, or on a half where
     // the blocks are neighbours; everything then counts in halves.
@@ -259,7 +270,7 @@ class ColumnBuilder {
 
 Theorem3 construct_least(std::span<const Rational> t, std::span<const Rational> y, std::size_t a2,
                          std::size_t n_threads, Monitor& monitor) {
-    const IntegerProblem problem = integer_problem(t, y, a2);
+    const IntegerProblem problem = integer_problem(t, y, a2, monitor);
     const Blocks<Integer>& data = problem.data;
     const std::size_t p = data.blocks, q = data.depth;
     Theorem3 result;
@@ -327,7 +338,7 @@ Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Ratio
                               std::size_t a2, Monitor& monitor) {
     Blocks<Rational> data = cut(std::vector<Rational>(t.begin(), t.end()),
                                 std::vector<Rational>(y.begin(), y.end()),
-                                used_widths(t.size(), a2));
+                                used_widths(t.size(), a2), monitor);
     const std::size_t p = data.blocks, q = data.depth;
     data.breaks.push_back(block_low(data, 0) - Rational(1));
     for (std::size_t i = 1; i < p; ++i) {
@@ -407,9 +418,9 @@ Theorem3 construct_theorem3(std::span<const Rational> t, std::span<const Rationa
 }
 
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,
-                              std::size_t a1, std::size_t a2, Scale scale) {
+                              std::size_t a1, std::size_t a2, Scale scale, Monitor& monitor) {
     check_sizes(t.size(), y.size(), a1, a2);
-    const IntegerProblem problem = integer_problem(t, y, a2);
+    const IntegerProblem problem = integer_problem(t, y, a2, monitor);
     const Blocks<Integer>& data = problem.data;
     const auto log2 = [](const Integer& value) {
         long exponent = 0;
@@ -422,6 +433,7 @@ double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Ratio
     for (std::size_t j = 0; j < data.depth; ++j) {
         double denominator = 0;
         for (std::size_t i = 0; i < data.blocks; ++i) {
+            monitor.step(0);
             denominator += log2(data.t_at(i, j) - data.breaks[i]);
             bits += (j + 1 < data.depth ? 2 : 1) * 2 * denominator;
         }

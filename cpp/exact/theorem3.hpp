@@ -37,6 +37,6 @@ Theorem3 construct_theorem3(std::span<const Rational> t, std::span<const Rationa
 /// Bytes of all numerators and denominators of `construct_theorem3`'s result, estimated from the gaps
 /// between the t without building anything.
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,
-                              std::size_t a1, std::size_t a2, Scale scale);
+                              std::size_t a1, std::size_t a2, Scale scale, Monitor& monitor);
 
 }  // namespace exactnet::exact

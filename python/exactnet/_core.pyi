@@ -27,7 +27,9 @@ def construct_theorem3(
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], Any]: ...
-def find_collision(values: list[Any]) -> tuple[int, int] | None: ...
+def find_collision(
+    values: list[Any], progress: Callable[[float], None] | None = None
+) -> tuple[int, int] | None: ...
 def first_occurrences(
     points: Table, progress: Callable[[float], None] | None = None
 ) -> npt.NDArray[np.int64]: ...
@@ -38,7 +40,12 @@ def predict(
     progress: Callable[[float], None] | None = None,
 ) -> list[Any]: ...
 def predict_theorem3_bytes(
-    t: list[Any], y: list[Any], a1: int, a2: int, scale: str
+    t: list[Any],
+    y: list[Any],
+    a1: int,
+    a2: int,
+    scale: str,
+    progress: Callable[[float], None] | None = None,
 ) -> float: ...
 def project(
     points: Table, weights: list[Any], progress: Callable[[float], None] | None = None

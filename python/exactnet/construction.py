@@ -161,7 +161,7 @@ def memorize(
 
     row, constant, t = _project(points, kept, projection, int(seed), progress)
     values = targets.rationals(0)
-    digits = _core.predict_theorem3_bytes(t, values, a1, a2, scale)
+    digits = _core.predict_theorem3_bytes(t, values, a1, a2, scale, progress)
     # The core's result and the copy handed to Python exist at the same time.
     _check_memory(overhead + 2 * digits, limit)
     breakpoints, weights, biases, output_weights, output_bias = _core.construct_theorem3(
@@ -244,7 +244,7 @@ def _project(
         raise ValueError(f"projection has {len(given)} entries but X has {n_features} features")
     row[:] = [gmpy2.mpq(w) for w in given]
     t = _core.project(table, [gmpy2.mpz(w) for w in given], progress)
-    collision = _core.find_collision(t)
+    collision = _core.find_collision(t, progress)
     if collision is not None:
         i, k = sorted(int(kept[r]) for r in collision)
         raise ValueError(

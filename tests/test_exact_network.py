@@ -1,0 +1,207 @@
+import json
+import os
+from fractions import Fraction
+
+import gmpy2
+import numpy as np
+import pytest
+from conftest import random_points
+from reference import forward, fractions
+
+from exactnet import ExactNetwork, memorize, verify
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "net.json"
+    net = memorize([[1, 2], [3, 4], [5, 0], [7, 7]], [Fraction(1, 3), -2, 0, 10**30])
+    net.save(path)
+    return path
+
+
+def equal(a, b):
+    return (
+        a.activations == b.activations
+        and all((v == w).all() for v, w in zip(a.weights, b.weights, strict=True))
+        and all((v == w).all() for v, w in zip(a.biases, b.biases, strict=True))
+    )
+
+
+def test_save_and_load(tmp_path, rng):
+    X, y = random_points(rng, 120, 4)
+    net = memorize([[Fraction(v, 7) for v in x] for x in X], y)
+    net.save(tmp_path / "net.json")
+    loaded = ExactNetwork.load(tmp_path / "net.json")
+    assert equal(net, loaded)
+    assert type(loaded.weights[1][0, 0]) is type(gmpy2.mpq(1))
+    assert os.listdir(tmp_path) == ["net.json"]
+
+
+def test_numbers_beyond_pythons_digit_limit(tmp_path):
+    value = 3**20_000  # 9,543 digits
+    net = ExactNetwork.from_arrays([[[Fraction(value, value + 2)]]], [[-value]])
+    net.save(tmp_path / "net.json")
+    assert equal(net, ExactNetwork.load(tmp_path / "net.json"))
+
+
+def test_the_file_can_be_read_without_the_package(saved):
+    document = json.loads(saved.read_text())
+    assert document["format"] == "exactnet"
+    assert document["version"] == 1
+    assert document["layer_sizes"] == [2, 2, 2, 1]
+    assert document["activations"] == ["relu", "relu", "linear"]
+    h = [Fraction(7), Fraction(7)]
+    for w, b, activation in zip(
+        document["weights"], document["biases"], document["activations"], strict=True
+    ):
+        h = [
+            sum((Fraction(v) * x for v, x in zip(row, h, strict=True)), Fraction(bias))
+            for row, bias in zip(w, b, strict=True)
+        ]
+        h = [max(v, Fraction(0)) for v in h] if activation == "relu" else h
+    assert h == [10**30]
+
+
+def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
+    before = saved.read_bytes()
+    net = ExactNetwork.load(saved)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        net.save(saved)
+    assert saved.read_bytes() == before
+    assert os.listdir(saved.parent) == ["net.json"]
+
+
+def test_saved_files_have_the_usual_permissions(saved):
+    plain = saved.parent / "plain"
+    plain.touch()
+    assert saved.stat().st_mode == plain.stat().st_mode
+
+
+def test_saving_an_inconsistent_network_is_refused(saved, tmp_path):
+    net = ExactNetwork.load(saved)
+    net.biases[0] = net.biases[0][:1]
+    with pytest.raises(ValueError, match="layer 0: weights"):
+        net.save(tmp_path / "other.json")
+    assert not (tmp_path / "other.json").exists()
+
+
+def edited(change):
+    def edit(text):
+        document = json.loads(text)
+        change(document)
+        return json.dumps(document)
+
+    return edit
+
+
+def set_weight(value):
+    return edited(lambda d: d["weights"][1][0].__setitem__(0, value))
+
+
+DAMAGE = {
+    "empty": (lambda text: "", "not a network file, or damaged"),
+    "truncated": (lambda text: text[: len(text) // 2], "not a network file, or damaged"),
+    "not JSON": (lambda text: "P5 28 28 255", "not a network file, or damaged"),
+    "deep nesting": (lambda text: "[" * 100_000, "not a network file, or damaged"),
+    "other JSON": (lambda text: '{"weights": [1]}', '"format" is not "exactnet"'),
+    "a list": (lambda text: "[1, 2]", '"format" is not "exactnet"'),
+    "newer version": (edited(lambda d: d.update(version=2)), "version 2 of the format is unknown"),
+    "boolean version": (edited(lambda d: d.update(version=True)), "version True of the format"),
+    "missing entry": (edited(lambda d: d.pop("biases")), "missing or unknown entries: biases"),
+    "unknown entry": (edited(lambda d: d.update(extra=1)), "missing or unknown entries: extra"),
+    "zero denominator": (set_weight("1/0"), "weights[1][0][0] has the denominator 0"),
+    "number": (set_weight(1.5), "weights[1][0][0] must be a rational as a string"),
+    "decimal": (set_weight("1.5"), "weights[1][0][0] must be a rational as a string"),
+    "spaces": (set_weight(" 1"), "weights[1][0][0] must be a rational as a string"),
+    "negative denominator": (set_weight("1/-2"), "weights[1][0][0] must be a rational"),
+    "other digits": (set_weight("\u0661"), "weights[1][0][0] must be a rational as a string"),
+    "null": (set_weight(None), "weights[1][0][0] must be a rational as a string"),
+    "short row": (edited(lambda d: d["weights"][1][0].pop()), "weights[1][0] has 1 entries, not 2"),
+    "missing row": (edited(lambda d: d["weights"][0].pop()), "weights[0] has 1 entries, not 2"),
+    "missing bias": (edited(lambda d: d["biases"][2].pop()), "biases[2] has 0 entries, not 1"),
+    "missing layer": (edited(lambda d: d["weights"].pop()), "weights has 2 entries, not 3"),
+    "row is a string": (
+        edited(lambda d: d["weights"][0].__setitem__(0, "11")),
+        "weights[0][0] must be a list",
+    ),
+    "huge sizes": (
+        edited(lambda d: d.update(layer_sizes=[2, 10**12, 2, 1])),
+        "weights[0] has 2 entries, not 1000000000000",
+    ),
+    "zero sizes": (edited(lambda d: d.update(layer_sizes=[2, 0, 2, 1])), "positive integers"),
+    "size is a string": (edited(lambda d: d.update(layer_sizes=["2", 2, 2, 1])), "positive integ"),
+    "activation": (
+        edited(lambda d: d.update(activations=["relu", "tanh", "linear"])),
+        "unknown activation 'tanh'",
+    ),
+    "activation is a list": (
+        edited(lambda d: d.update(activations=["relu", [], "linear"])),
+        "unknown activation []",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_files_are_refused(saved, name):
+    damage, text = DAMAGE[name]
+    saved.write_text(damage(saved.read_text()))
+    with pytest.raises(ValueError, match="net.json: ") as error:
+        ExactNetwork.load(saved)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_binary_files_are_refused(saved):
+    saved.write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match="not a network file, or damaged"):
+        ExactNetwork.load(saved)
+
+
+def test_large_files_are_refused_unread(saved):
+    with pytest.raises(ValueError, match="more than the limit of 100; pass a larger max_bytes"):
+        ExactNetwork.load(saved, max_bytes=100)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        ExactNetwork.load(tmp_path / "none.json")
+
+
+def test_from_arrays_converts_exactly():
+    net = ExactNetwork.from_arrays(
+        [np.array([[0.5, 0.1]], dtype=np.float32), [[2**70]]], [[Fraction(1, 3)], np.array([[4]])]
+    )
+    assert net.activations == ["relu", "linear"]
+    assert net.layer_sizes == [2, 1, 1]
+    assert fractions(net.weights[0]) == [[Fraction(1, 2), Fraction(float(np.float32(0.1)))]]
+    assert net.predict([[1, 0]])[0, 0] == 2**70 * Fraction(5, 6) + 4
+
+
+def test_written_parameters_take_effect(saved):
+    net = ExactNetwork.load(saved)
+    net.biases[2][0] += 1
+    assert fractions(net.predict([[1, 2]])) == [[Fraction(4, 3)]]
+    net.weights[2][0, 0] = 0.5  # any number may be written
+    assert fractions(net.predict([[3, 4]])) == forward(net, [[3, 4]])
+
+
+def test_bit_sizes():
+    net = ExactNetwork.from_arrays([[[0, Fraction(-7, 8)]]], [[1]])
+    sizes = net.bit_sizes()
+    assert (sizes.largest, sizes.total) == (4, (0 + 1) + (3 + 4) + (1 + 1))
+
+
+def test_repr(saved):
+    assert repr(ExactNetwork.load(saved)) == (
+        "ExactNetwork([2, 2, 2, 1], activations=['relu', 'relu', 'linear'])"
+    )
+
+
+def test_verification_of_a_loaded_network(saved):
+    net = ExactNetwork.load(saved)
+    assert verify(net, [[1, 2], [3, 4], [5, 0], [7, 7]], [Fraction(1, 3), -2, 0, 10**30])

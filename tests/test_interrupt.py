@@ -1,0 +1,125 @@
+"""Ctrl-C during long calls, and other threads meanwhile."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import random_points
+
+from exactnet import memorize, verify
+
+SCRIPT = """
+import random, time
+from exactnet import ExactNetwork, memorize, verify
+
+rng = random.Random(0)
+kind, n_threads = {kind!r}, {n_threads}
+if kind == "projection":
+    X = [[rng.getrandbits(70) for _ in range(60)] for _ in range(20_000)]
+    y = [0] * len(X)
+    call = lambda progress: memorize(X, y, progress=progress)
+elif kind == "columns":
+    X = [[k * 1000 + rng.randrange(1000)] for k in range(250_000)]
+    y = [rng.randrange(100) for _ in X]
+    call = lambda progress: memorize(X, y, n_threads=n_threads, progress=progress)
+elif kind == "worst_case":
+    X = [[k] for k in range(10_000)]
+    y = [rng.randrange(100) for _ in X]
+    call = lambda progress: memorize(X, y, scale="worst_case", max_bytes=2**50, progress=progress)
+elif kind == "sweep":
+    # wide second layer, one common direction
+    net = ExactNetwork.from_arrays(
+        [[[k] for k in range(1, 800)], [[rng.gauss(0, 1) for _ in range(799)] for _ in range(800)],
+         [[1] * 800]],
+        [[-k * k for k in range(1, 800)], [rng.gauss(0, 1) for _ in range(800)], [0]],
+    )
+    X = [[k] for k in range(200_000)]
+    call = lambda progress: verify(net, X, [0] * len(X), n_threads=n_threads, progress=progress)
+else:
+    net = ExactNetwork.from_arrays(
+        [[[rng.gauss(0, 1) for _ in range(100)] for _ in range(200)], [[1] * 200]], [[0] * 200, [0]]
+    )
+    X = [[rng.random() for _ in range(100)] for _ in range(2_000)]
+    call = lambda progress: verify(net, X, [0] * len(X), n_threads=n_threads, progress=progress)
+
+started = False
+def progress(share):
+    global started
+    if not started:
+        started = True
+        print("started", flush=True)
+
+try:
+    call(progress)
+    print("finished")
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+
+CASES = [
+    ("projection", 1),
+    ("columns", 1),
+    ("columns", 2),
+    ("worst_case", 1),
+    ("sweep", 1),
+    ("sweep", 2),
+    ("points", 1),
+    ("points", 2),
+]
+
+
+@pytest.mark.parametrize(("kind", "n_threads"), CASES, ids=str)
+def test_ctrl_c_is_answered_at_once(kind, n_threads):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(kind=kind, n_threads=n_threads)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "started\n", process.stderr.read()
+        time.sleep(0.3)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert errors == ""
+    assert output != "finished\n", "too short to be interrupted"
+    delay = float(output) - sent
+    print(f"{kind} {n_threads}: {delay:.3f} s")
+    assert delay < 0.2
+
+
+def test_other_threads_run_meanwhile(rng):
+    """A second Python thread gets its turns while the core computes: the GIL is free."""
+    X, y = random_points(rng, 10_000, 5)
+    net = memorize(X, y)
+    ticks, stop = [], threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    from exactnet._tables import as_points, as_targets
+    from exactnet import _core
+
+    points, targets, core = as_points(X).to_core(), as_targets(y, len(X)).to_core(), net.to_core()
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        start = time.perf_counter()
+        for _ in range(5):
+            assert _core.verify(core, points, targets)[1] == 0
+        end = time.perf_counter()
+    finally:
+        stop.set()
+        thread.join()
+    inside = sum(start < t < end for t in ticks)
+    # With the GIL held there would be one tick per call at most.
+    assert inside > 0.1 * (end - start) / 0.001
+    assert verify(net, X, y)
