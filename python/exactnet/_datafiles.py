@@ -7,7 +7,6 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 import gmpy2
@@ -16,9 +15,11 @@ import numpy as np
 Data: TypeAlias = tuple[Any, Any]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(
-    r"[+-]?([0-9]+/[0-9]+|([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?(?P<exponent>[0-9]+))?)", re.ASCII
+_RATIO = re.compile(r"[+-]?[0-9]+/[0-9]+", re.ASCII)
+_DECIMAL = re.compile(
+    r"(?P<whole>[+-]?[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?", re.ASCII
 )
+_DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no decimals
 _MAX_EXPONENT = 10_000
 
 
@@ -43,7 +44,7 @@ def read_data(path: str, target: str | None) -> Data:
     ending = os.path.splitext(path)[1].lower()
     try:
         if ending == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 missing = [name for name in ("X", "y") if name not in arrays]
                 if missing:
                     raise ValueError(f"it holds no array {' and no array '.join(missing)}")
@@ -51,7 +52,8 @@ def read_data(path: str, target: str | None) -> Data:
         if target is None:
             raise ValueError("name the target column with --target")
         if ending == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            with open(path, "rb") as file:
+                matrix = np.load(file, allow_pickle=False)
             if matrix.ndim != 2:
                 raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
             k = _column(target, None, matrix.shape[1])
@@ -71,7 +73,7 @@ def _read_csv(path: str, target: str) -> Data:
         _, first = next(rows, (0, None))
         if first is None:
             raise ValueError("the file is empty")
-        header = None if all(_NUMBER.fullmatch(cell) for cell in first) else first
+        header = None if all(_is_number(cell) for cell in first) else first
         names = header or [str(k) for k in range(len(first))]
         k = _column(target, header, len(first))
         X, y = [], []
@@ -120,16 +122,26 @@ def _column(target: str, header: list[str] | None, n_columns: int) -> int:
     raise ValueError(f"there is no column {target!r}; the columns are {known}")
 
 
+def _is_number(cell: str) -> bool:
+    return bool(_RATIO.fullmatch(cell) or (_DECIMAL.fullmatch(cell) and _DIGIT.match(cell)))
+
+
 def _number(cell: str, line: int, column: str) -> Any:
-    """Convert a decimal or p/q exactly: 0.1 is one tenth."""
+    """Convert a decimal or p/q exactly: 0.1 is one tenth. gmpy2 has no limit on digits."""
     if _INTEGER.fullmatch(cell):
-        return int(gmpy2.mpz(cell))  # no limit on the number of digits
-    match = _NUMBER.fullmatch(cell)
-    if match is None:
-        raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} is not a number")
-    if len(match["exponent"] or "") > 5 or int(match["exponent"] or 0) > _MAX_EXPONENT:
-        raise ValueError(f"line {line}, column {column!r}: the exponent of {cell!r:.40} is too large")
-    try:
-        return Fraction(cell)
-    except ZeroDivisionError:
-        raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} divides by 0") from None
+        return int(gmpy2.mpz(cell))
+    where = f"line {line}, column {column!r}: {cell!r:.40}"
+    if _RATIO.fullmatch(cell):
+        try:
+            return gmpy2.mpq(cell)
+        except ZeroDivisionError:
+            raise ValueError(f"{where} divides by 0") from None
+    match = _DECIMAL.fullmatch(cell)
+    if match is None or not _DIGIT.match(cell):
+        raise ValueError(f"{where} is not a number")
+    exponent, part = match["exponent"] or "0", match["part"] or ""
+    if len(exponent) > 6 or abs(int(exponent)) > _MAX_EXPONENT:
+        raise ValueError(f"{where} has too large an exponent")
+    power = int(exponent) - len(part)
+    digits = gmpy2.mpz((match["whole"] + part).removeprefix("+"))
+    return gmpy2.mpq(digits * 10 ** max(power, 0), gmpy2.mpz(10) ** max(-power, 0))

@@ -147,13 +147,23 @@ def _from_array(array: npt.NDArray[Any], name: str) -> Table:
     if kind in "biu":
         narrow = array.dtype.itemsize < 8 or array.size == 0
         if narrow or (-_SMALL < int(array.min()) and int(array.max()) < _SMALL):
-            return Table(np.ascontiguousarray(array, dtype=np.int64), [1] * array.shape[1])
+            return Table(_to_int64(array), [1] * array.shape[1])
         return Table(array.astype(object), [1] * array.shape[1])
     if kind == "f" and array.dtype.itemsize <= 8:
         return _from_floats(array, name)
     if kind in "fO":
         return _from_rows([list(row) for row in array], name)
     raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+
+
+def _to_int64(array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    if array.dtype == np.int64 and array.flags.c_contiguous:
+        return array
+    result = np.empty(array.shape, dtype=np.int64)
+    step = max(1, 2**20 // max(1, array.shape[1]))
+    for r in range(0, len(array), step):  # in parts, between which Ctrl-C is answered
+        result[r : r + step] = array[r : r + step]
+    return result
 
 
 def _from_floats(array: npt.NDArray[Any], name: str) -> Table:

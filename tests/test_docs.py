@@ -1,0 +1,50 @@
+"""Every example in a docstring and in README.md runs and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import exactnet
+
+MODULES = sorted(
+    m.name
+    for m in pkgutil.walk_packages(exactnet.__path__, "exactnet.")
+    if not m.name.endswith((".__main__", "._core"))
+)
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.failed == 0
+
+
+def test_examples_exist():
+    for name in exactnet.__all__:
+        value = getattr(exactnet, name)
+        if name not in ("datasets", "VerificationReport"):
+            assert ">>>" in value.__doc__, name
+
+
+def test_readme():
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    scope = {}
+    for k, block in enumerate(blocks):
+        assert ">>>" in block
+        runner.run(parser.get_doctest(block, scope, f"README.md[{k}]", "README.md", 0))
+    assert runner.summarize().failed == 0
+
+
+def test_version_is_said_once():
+    from importlib.metadata import version
+
+    assert exactnet.__version__ == version("exactnet")
+    assert f"## {exactnet.__version__}" in (ROOT / "CHANGELOG.md").read_text()
