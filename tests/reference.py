@@ -1,6 +1,7 @@
 """Slow, plain oracles in fractions.Fraction. They share no code with the package."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 
@@ -46,7 +47,7 @@ def least_theorem3(t, y, depth):
     order = sorted(range(len(t)), key=t.__getitem__)
     blocks = [order[k : k + depth] for k in range(0, len(t), depth)]
     breaks = [Fraction(t[order[0]] - 1)]
-    for left, right in zip(blocks, blocks[1:], strict=False):
+    for left, right in pairwise(blocks):
         middle = (t[left[-1]] + t[right[0]]) // 2
         breaks.append(Fraction(middle) if middle > t[left[-1]] else middle + Fraction(1, 2))
     breaks.append(Fraction(t[order[-1]] + 1))
@@ -95,7 +96,7 @@ def least_theorem3(t, y, depth):
         kinks = []
         for pieces in (current, previous):
             slopes = [Fraction(0)] + [slope for _, slope in pieces]
-            kinks.append([b - a for a, b in zip(slopes, slopes[1:], strict=False)])
+            kinks.append([b - a for a, b in pairwise(slopes)])
         weights.append([sigma * (a - b) for a, b in zip(*kinks, strict=True)])
         biases.append(sigma * (current[0][0] - previous[0][0]))
         previous = current

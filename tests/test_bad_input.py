@@ -34,8 +34,7 @@ MEMORIZE = {
     "nan target array": (dict(y=np.array([1, 2, nan, 4])), "y[2, 0] is nan: only finite"),
     "too many points": (
         dict(hidden=(3, 1)),
-        "4 distinct points exceed the capacity 3 * 1 = 3 of hidden=(3, 1); "
-        "hidden=(2, 2) would do",
+        "4 distinct points exceed the capacity 3 * 1 = 3 of hidden=(3, 1); hidden=(2, 2) would do",
     ),
     "no rows": (dict(X=[], y=[]), "X is empty"),
     "no rows in an array": (dict(X=np.zeros((0, 3)), y=[]), "X is empty: its shape is (0, 3)"),

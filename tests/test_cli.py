@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_points
 
+from conftest import random_points
 from exactnet import ExactNetwork, _demo, verify
 from exactnet.cli import main
 
@@ -42,7 +42,7 @@ def network(tmp_path, data, run):
 
 
 def article_text():
-    """The article's printed parameters, from `1st layer` to `b3`, as tests/test_memorize has them."""
+    """The article's printed parameters, from `1st layer` to `b3`, as test_memorize.py has them."""
     from test_memorize import ARTICLE
 
     def fraction(text):
@@ -200,7 +200,10 @@ BAD_CSV = {
     "two targets": ("a,label,label\n1,2,3\n", "there are 2 columns 'label'"),
     "open quote": ('a,label\n"1,2\n', "line 2: unexpected end of data"),
     "division by zero": ("a,label\n1/0,2\n", "line 2, column 'a': '1/0' divides by 0"),
-    "exponent": ("a,label\n1e999999999,2\n", "line 2, column 'a': '1e999999999' has too large an exponent"),
+    "exponent": (
+        "a,label\n1e999999999,2\n",
+        "line 2, column 'a': '1e999999999' has too large an exponent",
+    ),
     "line after a multi-line cell": ('a,label\n"1\n",2\nx,1\n', "line 4, column 'a': 'x'"),
     "conflict": ("a,label\n1,2\n1,3\n", "rows 0 and 1 of X are equal but their targets differ"),
 }

@@ -5,10 +5,10 @@ from fractions import Fraction
 import gmpy2
 import numpy as np
 import pytest
-from conftest import random_points
-from reference import forward, fractions
 
+from conftest import random_points
 from exactnet import ExactNetwork, memorize, verify
+from reference import forward, fractions
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ DAMAGE = {
 def test_damaged_files_are_refused(saved, name):
     damage, text = DAMAGE[name]
     saved.write_text(damage(saved.read_text()))
-    with pytest.raises(ValueError, match="net.json: ") as error:
+    with pytest.raises(ValueError, match=r"net\.json: ") as error:
         ExactNetwork.load(saved)
     assert text in str(error.value)
     assert "\n" not in str(error.value)

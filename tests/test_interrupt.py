@@ -7,8 +7,8 @@ import threading
 import time
 
 import pytest
-from conftest import random_points
 
+from conftest import random_points
 from exactnet import memorize, verify
 
 SCRIPT = """
@@ -105,8 +105,8 @@ def test_other_threads_run_meanwhile(rng):
             ticks.append(time.perf_counter())
             time.sleep(0.001)
 
-    from exactnet._tables import as_points, as_targets
     from exactnet import _core
+    from exactnet._tables import as_points, as_targets
 
     points, targets, core = as_points(X).to_core(), as_targets(y, len(X)).to_core(), net.to_core()
     thread = threading.Thread(target=tick)

@@ -5,13 +5,13 @@ from pathlib import Path
 import gmpy2
 import numpy as np
 import pytest
-from conftest import random_points
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference import forward, fractions, least_theorem3
 
+from conftest import random_points
 from exactnet import ExactNetwork, capacity, memorize, verify
 from exactnet._demo import ARTICLE_PROJECTION, NINE_INPUTS, NINE_TARGETS
+from reference import forward, fractions, least_theorem3
 
 CASES = json.loads((Path(__file__).parent / "data/theorem3_worst_case.json").read_text())
 
@@ -53,9 +53,7 @@ def assert_exact(network, X, y):
 
 
 def test_article_parameters_digit_for_digit():
-    net = memorize(
-        NINE_INPUTS, NINE_TARGETS, projection=ARTICLE_PROJECTION, scale="worst_case"
-    )
+    net = memorize(NINE_INPUTS, NINE_TARGETS, projection=ARTICLE_PROJECTION, scale="worst_case")
     assert strings(net.weights[0]) == [[str(w) for w in ARTICLE_PROJECTION]] * 3
     assert strings(net.biases[0]) == ARTICLE["b1"]
     assert strings(net.weights[1]) == ARTICLE["W2"]
@@ -117,10 +115,7 @@ def test_random_cases(rng, block):
         plain = k % 2 == 0
         X, seen = [], set()
         while len(X) < n_points:
-            x = [
-                rng.randrange(-30, 30) if plain else random_number(rng)
-                for _ in range(n_features)
-            ]
+            x = [rng.randrange(-30, 30) if plain else random_number(rng) for _ in range(n_features)]
             if (key := tuple(fractions(x))) not in seen:
                 seen.add(key)
                 X.append(x)

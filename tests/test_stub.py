@@ -21,7 +21,7 @@ def interface(source):
 
 def signature(function):
     arguments = function.args
-    assert not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
+    assert not any((arguments.vararg, arguments.kwarg, arguments.kwonlyargs))
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     static = any(ast.unparse(d) == "staticmethod" for d in function.decorator_list)
     return names, [ast.unparse(d) for d in arguments.defaults], static

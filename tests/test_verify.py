@@ -1,12 +1,14 @@
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
 
 import gmpy2
 import numpy as np
 import pytest
-from conftest import random_points
-from reference import forward, fractions
 
+from conftest import random_points
 from exactnet import ExactNetwork, memorize, verify
+from reference import forward, fractions
 
 
 def random_rational(rng, bits):
@@ -23,7 +25,7 @@ def random_network(rng, *, collinear):
     )
     weights = [
         [[value() if rng.random() < 0.9 else 0 for _ in range(n)] for _ in range(m)]
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        for n, m in pairwise(sizes)
     ]
     if collinear:
         direction = [Fraction(value()) for _ in range(sizes[0])]
@@ -108,7 +110,7 @@ def test_floats_are_the_binary_fractions_they_are():
 
 
 def test_many_outputs_and_first_wrong_over_threads(rng):
-    X, y = random_points(rng, 200, 3)
+    X, _ = random_points(rng, 200, 3)
     net = ExactNetwork.from_arrays([[[1, 2, 3], [0, 1, -1]]], [[0, 5]])
     Y = [[a + 2 * b + 3 * c, b - c + 5] for a, b, c in X]
     assert verify(net, X, Y, n_threads=4)
@@ -128,8 +130,6 @@ def test_progress(rng):
 
 
 def test_verifier_knows_nothing_of_the_construction():
-    from pathlib import Path
-
     folder = Path(__file__).parent.parent / "cpp/exact"
     seen, todo = set(), ["verify.cpp"]
     while todo:

@@ -12,11 +12,10 @@ void import_gmpy2_interface() {
     const py::module_ gmpy2 = py::module_::import("gmpy2");
     const py::object fraction = gmpy2.attr("mpq")("-123456789012345678901234567890/11");
     const py::object whole = gmpy2.attr("mpz")("-123456789012345678901234567890");
-    const bool same = MPQ_Check(fraction.ptr()) && MPZ_Check(whole.ptr()) &&
-                      exact::to_string(to_rational(fraction)) ==
-                          "-123456789012345678901234567890/11" &&
-                      to_mpq(to_rational(fraction)).equal(fraction) &&
-                      to_mpz(to_integer(whole)).equal(whole);
+    const bool same =
+        MPQ_Check(fraction.ptr()) && MPZ_Check(whole.ptr()) &&
+        exact::to_string(to_rational(fraction)) == "-123456789012345678901234567890/11" &&
+        to_mpq(to_rational(fraction)).equal(fraction) && to_mpz(to_integer(whole)).equal(whole);
     if (!same) {
         throw py::import_error(
             "exactnet was built for another layout of gmpy2's numbers: reinstall exactnet");

@@ -92,8 +92,8 @@ exact::Strategy to_strategy(const std::string& name) {
     if (name == "lexicographic") return exact::Strategy::lexicographic;
     if (name == "random") return exact::Strategy::random;
     if (name == "smallest") return exact::Strategy::smallest;
-    throw std::invalid_argument(
-        "strategy must be 'lexicographic', 'random' or 'smallest', not '" + name + "'");
+    throw std::invalid_argument("strategy must be 'lexicographic', 'random' or 'smallest', not '" +
+                                name + "'");
 }
 
 py::tuple choose_projection(const OwnedTable& points, const std::string& strategy,
@@ -153,8 +153,8 @@ py::list predict(const exact::Network& network, const OwnedTable& points, std::s
     }));
 }
 
-py::tuple verify(const exact::Network& network, const OwnedTable& points,
-                 const OwnedTable& targets, std::size_t n_threads, const py::object& progress) {
+py::tuple verify(const exact::Network& network, const OwnedTable& points, const OwnedTable& targets,
+                 std::size_t n_threads, const py::object& progress) {
     const auto report = without_gil(progress, [&](exact::Monitor& monitor) {
         return exact::verify(network, points.table, targets.table, n_threads, monitor);
     });
@@ -188,8 +188,8 @@ void bind_exact(py::module_& module) {
 
     py::class_<exact::Network>(module, "Network", "Layers of rational parameters.")
         .def(py::init<>())
-        .def("add_layer", &add_layer, py::arg("weights"), py::arg("biases"),
-             py::arg("activation"), "weights: flat list of mpq, row-major (outputs, inputs).");
+        .def("add_layer", &add_layer, py::arg("weights"), py::arg("biases"), py::arg("activation"),
+             "weights: flat list of mpq, row-major (outputs, inputs).");
 
     module.def("choose_projection", &choose_projection, py::arg("points"), py::arg("strategy"),
                py::arg("seed"), py::arg("progress") = none,
@@ -207,16 +207,15 @@ void bind_exact(py::module_& module) {
         py::arg("values"), py::arg("progress") = none, "Two rows of equal value, or None.");
     module.def("first_occurrences", &first_occurrences, py::arg("points"),
                py::arg("progress") = none, "For every row the first row that equals it.");
-    module.def("construct_theorem3", &construct_theorem3, py::arg("t"), py::arg("y"),
-               py::arg("a1"), py::arg("a2"), py::arg("scale"), py::arg("n_threads") = 1,
+    module.def("construct_theorem3", &construct_theorem3, py::arg("t"), py::arg("y"), py::arg("a1"),
+               py::arg("a2"), py::arg("scale"), py::arg("n_threads") = 1,
                py::arg("progress") = none,
                "(breakpoints, weights, biases, output_weights, output_bias).");
     module.def("predict_theorem3_bytes", &predict_theorem3_bytes, py::arg("t"), py::arg("y"),
                py::arg("a1"), py::arg("a2"), py::arg("scale"), py::arg("progress") = none,
                "Estimated size of the parameters in bytes.");
-    module.def("predict", &predict, py::arg("network"), py::arg("points"),
-               py::arg("n_threads") = 1, py::arg("progress") = none,
-               "Exact outputs, a flat list of mpq.");
+    module.def("predict", &predict, py::arg("network"), py::arg("points"), py::arg("n_threads") = 1,
+               py::arg("progress") = none, "Exact outputs, a flat list of mpq.");
     module.def("verify", &verify, py::arg("network"), py::arg("points"), py::arg("targets"),
                py::arg("n_threads") = 1, py::arg("progress") = none,
                "(n_points, n_wrong, first_wrong, max_error).");

@@ -255,9 +255,8 @@ class Walker {
                 continue;
             }
             // Positive where t > crossing (rising) or t < crossing (falling), t an integer.
-            const Integer first = direction > 0
-                                      ? floor_div(-z[i].offset, z[i].slope) + Integer(1)
-                                      : ceil_div(-z[i].offset, z[i].slope);
+            const Integer first = direction > 0 ? floor_div(-z[i].offset, z[i].slope) + Integer(1)
+                                                : ceil_div(-z[i].offset, z[i].slope);
             const auto range = problem_.t.begin();
             const auto at = static_cast<std::size_t>(
                 std::lower_bound(range + static_cast<std::ptrdiff_t>(begin),
@@ -280,8 +279,7 @@ class Walker {
         for (std::size_t k = 0; k < next.size(); ++k) {
             next[k].slope = 0;
             next[k].offset = to.fixed ? to.biases[k] : to.layer->biases[k].numerator();
-            next[k].denominator =
-                to.fixed ? to.denominators[k] : to.layer->biases[k].denominator();
+            next[k].denominator = to.fixed ? to.denominators[k] : to.layer->biases[k].denominator();
             next[k].cancelled_bits = next[k].denominator.bits();
         }
         for (std::size_t i = 0; i < z.size(); ++i) {

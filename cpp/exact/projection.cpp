@@ -184,7 +184,8 @@ class Search {
             }
             if (overflows(Value(0), total_span, limit)) return false;
             // No draw of this limit can reach a range of rows - 1.
-            if (total_span < Value(static_cast<long>(rows_ / static_cast<std::size_t>(2 * limit)))) {
+            if (total_span <
+                Value(static_cast<long>(rows_ / static_cast<std::size_t>(2 * limit)))) {
                 continue;
             }
             for (std::size_t k = 0; k < tries && !(found() && stop_at_first); ++k) attempt(limit);
@@ -350,8 +351,8 @@ std::vector<Rational> project(const Table& points, std::span<const Integer> weig
     return values;
 }
 
-std::optional<std::pair<std::size_t, std::size_t>> find_collision(
-    std::span<const Rational> values, Monitor& monitor) {
+std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<const Rational> values,
+                                                                  Monitor& monitor) {
     std::vector<std::size_t> order(values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
@@ -376,9 +377,8 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
         std::uint64_t hash = 0;
         for (std::size_t c = 0; c < points.cols; ++c) {
             const std::uint64_t word =
-                points.is_small()
-                    ? static_cast<std::uint64_t>(points.small[r * points.cols + c])
-                    : mpz_fdiv_ui(points.big[r * points.cols + c].get(), modulus);
+                points.is_small() ? static_cast<std::uint64_t>(points.small[r * points.cols + c])
+                                  : mpz_fdiv_ui(points.big[r * points.cols + c].get(), modulus);
             hash += multipliers[c] * word;
         }
         hashes[r] = hash;

@@ -39,8 +39,8 @@ std::vector<Rational> project(const Table& points, std::span<const Integer> weig
                               Monitor& monitor);
 
 /// Two rows with equal values, the lower one first, if there are any.
-std::optional<std::pair<std::size_t, std::size_t>> find_collision(
-    std::span<const Rational> values, Monitor& monitor);
+std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<const Rational> values,
+                                                                  Monitor& monitor);
 
 /// For every row the index of the first row that equals it (its own where there is none before).
 std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor);

@@ -293,9 +293,9 @@ Theorem3 construct_least(std::span<const Rational> t, std::span<const Rational> 
     parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
         const std::size_t begin = q * task / n_tasks, end = q * (task + 1) / n_tasks;
         ColumnBuilder builder(problem, monitor);
-        PiecewiseLinear previous =
-            begin == 0 ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
-                       : builder.build(begin - 1);
+        PiecewiseLinear previous = begin == 0
+                                       ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
+                                       : builder.build(begin - 1);
         for (std::size_t j = begin; j < end; ++j) {
             PiecewiseLinear current = builder.build(j);
             const bool plus = j % 2 == 0;
@@ -304,8 +304,8 @@ Theorem3 construct_least(std::span<const Rational> t, std::span<const Rational> 
                 const auto &hi = plus ? current : previous, &lo = plus ? previous : current;
                 mpq_sub(result.weights[j * p + i].get(), hi.kinks[i].get(), lo.kinks[i].get());
             }
-            result.biases[j] = Rational(plus ? current.start - previous.start
-                                             : previous.start - current.start);
+            result.biases[j] =
+                Rational(plus ? current.start - previous.start : previous.start - current.start);
             previous = std::move(current);
         }
     });
@@ -336,9 +336,9 @@ struct Oriented {
 
 Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Rational> y,
                               std::size_t a2, Monitor& monitor) {
-    Blocks<Rational> data = cut(std::vector<Rational>(t.begin(), t.end()),
-                                std::vector<Rational>(y.begin(), y.end()),
-                                used_widths(t.size(), a2), monitor);
+    Blocks<Rational> data =
+        cut(std::vector<Rational>(t.begin(), t.end()), std::vector<Rational>(y.begin(), y.end()),
+            used_widths(t.size(), a2), monitor);
     const std::size_t p = data.blocks, q = data.depth;
     data.breaks.push_back(block_low(data, 0) - Rational(1));
     for (std::size_t i = 1; i < p; ++i) {
@@ -374,9 +374,8 @@ Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Ratio
             const Rational left = m - data.breaks[i];
             const Rational d = abs(data.y_at(i, j) - g(i, x));
             const Rational d_after = abs(at.y(i, j + 1) - g(i, after));
-            const Rational k =
-                Rational(1) + std::max({d, left * d / abs(x - before),
-                                        left * d_after / abs(after - x)});
+            const Rational k = Rational(1) + std::max({d, left * d / abs(x - before),
+                                                       left * d_after / abs(after - x)});
             c = i == 0 ? product * k : std::max(c, product * k);
             product *= left / (data.breaks[i + 1] - m);
         }
@@ -385,8 +384,7 @@ Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Ratio
         Rational previous_slope;
         for (std::size_t i = 0; i < p; ++i) {
             monitor.step();
-            const Rational slope =
-                (data.y_at(i, j) - value) / (data.t_at(i, j) - data.breaks[i]);
+            const Rational slope = (data.y_at(i, j) - value) / (data.t_at(i, j) - data.breaks[i]);
             const Rational kink = slope - previous_slope;
             result.weights.push_back(plus ? kink - kinks[i] : kinks[i] - kink);
             kinks[i] = kink;

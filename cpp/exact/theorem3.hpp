@@ -34,8 +34,8 @@ Theorem3 construct_theorem3(std::span<const Rational> t, std::span<const Rationa
                             std::size_t a1, std::size_t a2, Scale scale, std::size_t n_threads,
                             Monitor& monitor);
 
-/// Bytes of all numerators and denominators of `construct_theorem3`'s result, estimated from the gaps
-/// between the t without building anything.
+/// Bytes of all numerators and denominators of `construct_theorem3`'s result, estimated from the
+/// gaps between the t without building anything.
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,
                               std::size_t a1, std::size_t a2, Scale scale, Monitor& monitor);
 

@@ -30,7 +30,7 @@ ARTICLE_PROJECTION = [823849691, 4336051, 28907, 149, 1]
 
 
 def float64_error(network: ExactNetwork, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
-    """Return the largest error when every parameter is rounded to float64; inf if none is finite."""
+    """Return the largest error of the network with float64 parameters; inf if not finite."""
     h = X.astype(np.float64)
     with np.errstate(all="ignore"):
         for w, b, activation in zip(
@@ -76,11 +76,13 @@ def _to_fraction(value: Any) -> Fraction:
 def nine_points() -> dict[str, Any]:
     """Build and check both networks of the nine points."""
     result: dict[str, Any] = {}
-    for name, arguments in (
-        ("article", {"projection": ARTICLE_PROJECTION, "scale": "worst_case"}),
-        ("exactnet", {}),
+    for name, projection, scale in (
+        ("article", ARTICLE_PROJECTION, "worst_case"),
+        ("exactnet", "smallest", "least"),
     ):
-        network = memorize(NINE_INPUTS, NINE_TARGETS, hidden=(3, 3), **arguments)
+        network = memorize(
+            NINE_INPUTS, NINE_TARGETS, hidden=(3, 3), projection=projection, scale=scale
+        )
         outputs = network.predict(NINE_INPUTS)[:, 0]
         result[name] = {
             "network": network,

@@ -64,8 +64,7 @@ def as_points(X: Any, name: str = "X") -> Table:
     if isinstance(cells, np.ndarray):
         if cells.ndim != 2:
             raise ValueError(
-                f"{name} must be 2-dimensional (points, features), "
-                f"not of shape {cells.shape}"
+                f"{name} must be 2-dimensional (points, features), not of shape {cells.shape}"
             )
         table = _from_array(cells, name)
     else:
@@ -203,9 +202,7 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
     width = len(rows[0])
     for r, row in enumerate(rows):
         if len(row) != width:
-            raise ValueError(
-                f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}"
-            )
+            raise ValueError(f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}")
     columns, denominators = [], []
     small = True
     for c, cells in enumerate(zip(*rows, strict=True)):

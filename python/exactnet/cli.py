@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--hidden", metavar="A1xA2", type=_widths, help="hidden widths; default: smallest square"
     )
-    build.add_argument("-o", "--output", metavar="FILE", required=True, help="network file to write")
+    build.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="network file to write"
+    )
     build.add_argument("--construction", choices=CONSTRUCTIONS, default="auto")
     build.add_argument("--projection", choices=PROJECTIONS, default="smallest")
     build.add_argument("--scale", choices=SCALES, default="least")

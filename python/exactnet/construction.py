@@ -9,6 +9,7 @@ from typing import Any
 
 import gmpy2
 import numpy as np
+import numpy.typing as npt
 
 from exactnet import _core
 from exactnet._tables import (
@@ -204,7 +205,7 @@ def _check_hidden(hidden: Any) -> tuple[int, int]:
 
 def _merge_duplicates(
     points: Table, targets: Table, progress: Progress | None
-) -> np.ndarray[Any, np.dtype[np.intp]]:
+) -> npt.NDArray[np.intp]:
     """Return the rows to keep, the first of every set of equal ones."""
     first = _core.first_occurrences(points.to_core(), progress)
     rows = np.arange(len(first))
@@ -217,16 +218,16 @@ def _merge_duplicates(
                 f"rows {i} and {row} of X are equal but their targets differ: "
                 f"{values[i]} and {values[row]}"
             )
-    return rows[kept]
+    return np.flatnonzero(kept)
 
 
 def _project(
     points: Table,
-    kept: np.ndarray[Any, np.dtype[np.intp]],
+    kept: npt.NDArray[np.intp],
     projection: Any,
     seed: int,
     progress: Progress | None,
-) -> tuple[np.ndarray[Any, np.dtype[np.object_]], Any, list[Any]]:
+) -> tuple[npt.NDArray[np.object_], Any, list[Any]]:
     """Return a first-layer row, a constant, and t = row . x + constant for every point."""
     table = points.to_core()
     n_features = points.shape[1]
@@ -264,7 +265,7 @@ def _overhead(a1: int, a2: int, n_features: int, n_points: int) -> int:
     return 8 * a1 * (n_features + a2) + 256 * used + 512 * n_points
 
 
-def _zeros(*shape: int) -> np.ndarray[Any, np.dtype[np.object_]]:
+def _zeros(*shape: int) -> npt.NDArray[np.object_]:
     return np.full(shape, gmpy2.mpq(0), dtype=object)
 
 

@@ -319,7 +319,7 @@ def _sized_list(value: Any, length: int | None, what: str) -> list[Any]:
 
 def _parse(cell: Any, where: str) -> Any:
     if not isinstance(cell, str) or not _RATIONAL.fullmatch(cell):
-        raise _FormatError(f'{where} must be a rational as a string, "p" or "p/q", not {cell!r:.40}')
+        raise _FormatError(f'{where} must be a rational as a string, "p/q", not {cell!r:.40}')
     try:
         return gmpy2.mpq(cell)
     except ZeroDivisionError:
