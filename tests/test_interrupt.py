@@ -36,7 +36,7 @@ elif kind == "sweep":
          [[1] * 800]],
         [[-k * k for k in range(1, 800)], [rng.gauss(0, 1) for _ in range(800)], [0]],
     )
-    X = [[k] for k in range(200_000)]
+    X = [[k] for k in range(40_000)]
     call = lambda progress: verify(net, X, [0] * len(X), n_threads=n_threads, progress=progress)
 else:
     net = ExactNetwork.from_arrays(
@@ -53,8 +53,8 @@ def progress(share):
         print("started", flush=True)
 
 try:
-    call(progress)
-    print("finished")
+    while True:  # in case one call ends before the signal comes
+        call(progress)
 except KeyboardInterrupt:
     print(time.monotonic())
 """
@@ -88,7 +88,6 @@ def test_ctrl_c_is_answered_at_once(kind, n_threads):
     finally:
         process.kill()
     assert errors == ""
-    assert output != "finished\n", "too short to be interrupted"
     delay = float(output) - sent
     print(f"{kind} {n_threads}: {delay:.3f} s")
     assert delay < 0.2
