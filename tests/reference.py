@@ -1,8 +1,10 @@
-"""Slow, plain oracles in fractions.Fraction. They share no code with the package."""
+"""Slow, plain oracles. They share no code with the package."""
 
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
+
+import numpy as np
 
 
 def fractions(values):
@@ -101,3 +103,99 @@ def least_theorem3(t, y, depth):
         biases.append(sigma * (current[0][0] - previous[0][0]))
         previous = current
     return weights, biases, base
+
+
+# ---------------------------------------------------------------- float networks in plain NumPy
+
+
+def numpy_activation(activation, z):
+    """Value of an activation (a name or an object) and its derivative, elementwise."""
+    name = activation if isinstance(activation, str) else activation.name
+    slope = getattr(activation, "slope", 0.01 if name == "leaky_relu" else 1.0)
+    threshold = getattr(activation, "threshold", 0.0)
+    with np.errstate(over="ignore"):
+        if name == "sigmoid":
+            a = 1 / (1 + np.exp(-slope * (z - threshold)))
+            return a, slope * a * (1 - a)
+    if name == "tanh":
+        return np.tanh(z), 1 - np.tanh(z) ** 2
+    if name == "relu":
+        return np.maximum(z, 0), (z > 0).astype(float)
+    if name == "leaky_relu":
+        return np.where(z > 0, z, slope * z), np.where(z > 0, 1, slope)
+    if name == "step":
+        return (z > threshold).astype(float), np.zeros_like(z)
+    if name == "softmax":
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True), None
+    assert name == "linear"
+    return z, np.ones_like(z)
+
+
+def numpy_pre_activations(network, X):
+    a, result = X, []
+    for w, b, activation in zip(network.weights, network.biases, network.activations, strict=True):
+        result.append(a @ w.astype(float).T + b)
+        a, _ = numpy_activation(activation, result[-1])
+    return result
+
+
+def numpy_forward(network, X):
+    return numpy_activation(network.activations[-1], numpy_pre_activations(network, X)[-1])[0]
+
+
+def numpy_output_loss(activation, z, y, loss):
+    """Mean loss from the last pre-activations."""
+    if loss == "cross_entropy":
+        if activation == "softmax":
+            high = z.max(axis=1, keepdims=True)
+            log_sum = high + np.log(np.exp(z - high).sum(axis=1, keepdims=True))
+            return (y * (log_sum - z)).sum(axis=1).mean()
+        slope = getattr(activation, "slope", 1.0)
+        s = slope * (z - getattr(activation, "threshold", 0.0))
+        return (np.logaddexp(0, s) - s * y).sum(axis=1).mean()
+    squares = (numpy_activation(activation, z)[0] - y) ** 2
+    return squares.sum(axis=1).mean() / 2 if loss == "quadratic" else squares.mean()
+
+
+def numpy_loss(network, X, y, loss):
+    z = numpy_pre_activations(network, X)[-1]
+    return numpy_output_loss(network.activations[-1], z, y, loss)
+
+
+def numpy_train(
+    network, weights, biases, X, y, loss, epochs, batch_size, learning_rate, momentum, nesterov
+):
+    """Minibatch SGD in the order of the data, on lists of weights and biases, in place."""
+    parameters = [*weights, *biases]
+    velocities = [np.zeros_like(p) for p in parameters]
+    losses = []
+    for _ in range(epochs):
+        total = 0.0
+        for begin in range(0, len(X), batch_size):
+            x, t = X[begin : begin + batch_size], y[begin : begin + batch_size]
+            values, derivatives = [x], []
+            for w, b, activation in zip(weights, biases, network.activations, strict=True):
+                z = values[-1] @ w.T + b
+                a, derivative = numpy_activation(activation, z)
+                values.append(a)
+                derivatives.append(derivative)
+            a, last = values[-1], network.activations[-1]
+            total += len(x) * numpy_output_loss(last, z, t, loss)
+            if loss == "cross_entropy":
+                delta = a - t
+            else:
+                delta = (a - t) * (1 if loss == "quadratic" else 2 / a.shape[1]) * derivatives[-1]
+            gradients = []
+            for k in reversed(range(len(weights))):
+                gradients.append((delta.T @ values[k] / len(x), delta.mean(axis=0)))
+                if k > 0:
+                    delta = delta @ weights[k] * derivatives[k - 1]
+            gradients.reverse()
+            flat = [g for g, _ in gradients] + [g for _, g in gradients]
+            for p, v, g in zip(parameters, velocities, flat, strict=True):
+                v *= momentum
+                v -= learning_rate * g
+                p += momentum * v - learning_rate * g if nesterov else v
+        losses.append(total / len(X))
+    return losses

@@ -3,6 +3,7 @@
 #include "convert.hpp"
 
 namespace exactnet::bindings {
+void bind_dense(py::module_& module);
 void bind_exact(py::module_& module);
 }
 
@@ -10,4 +11,5 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "The compiled core of exactnet. Private: use the package's public names.";
     exactnet::bindings::import_gmpy2_interface();
     exactnet::bindings::bind_exact(module);
+    exactnet::bindings::bind_dense(module);
 }

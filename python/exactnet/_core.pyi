@@ -57,3 +57,87 @@ def verify(
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[int, int, int | None, Any]: ...
+
+class DenseNetwork32:
+    def __init__(
+        self,
+        weights: list[npt.NDArray[np.float32]],
+        biases: list[npt.NDArray[np.float32]],
+        activations: list[tuple[str, float, float]],
+        isa: str,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    def predict(
+        self, x: npt.NDArray[np.float32], activate_last: bool = True
+    ) -> npt.NDArray[np.float32]: ...
+    def loss(self, x: npt.NDArray[np.float32], values: Any, labels: Any, loss: str) -> float: ...
+    def gradients(
+        self, x: npt.NDArray[np.float32], values: Any, labels: Any, loss: str
+    ) -> list[Any]: ...
+
+class DenseTrainer32:
+    def __init__(
+        self,
+        network: DenseNetwork32,
+        batch_size: int,
+        loss: str,
+        learning_rate: float,
+        momentum: float,
+        nesterov: bool,
+    ) -> None: ...
+    def epoch(
+        self,
+        x: npt.NDArray[np.float32],
+        values: Any,
+        labels: Any,
+        order: npt.NDArray[np.uint32],
+        progress: Callable[[float], None] | None = None,
+    ) -> float: ...
+
+class DenseNetwork64:
+    def __init__(
+        self,
+        weights: list[npt.NDArray[np.float64]],
+        biases: list[npt.NDArray[np.float64]],
+        activations: list[tuple[str, float, float]],
+        isa: str,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    def predict(
+        self, x: npt.NDArray[np.float64], activate_last: bool = True
+    ) -> npt.NDArray[np.float64]: ...
+    def loss(self, x: npt.NDArray[np.float64], values: Any, labels: Any, loss: str) -> float: ...
+    def gradients(
+        self, x: npt.NDArray[np.float64], values: Any, labels: Any, loss: str
+    ) -> list[Any]: ...
+
+class DenseTrainer64:
+    def __init__(
+        self,
+        network: DenseNetwork64,
+        batch_size: int,
+        loss: str,
+        learning_rate: float,
+        momentum: float,
+        nesterov: bool,
+    ) -> None: ...
+    def epoch(
+        self,
+        x: npt.NDArray[np.float64],
+        values: Any,
+        labels: Any,
+        order: npt.NDArray[np.uint32],
+        progress: Callable[[float], None] | None = None,
+    ) -> float: ...
+
+class Generator:
+    def __init__(self, state: int) -> None: ...
+    @property
+    def state(self) -> int: ...
+    def shuffle(self, order: npt.NDArray[np.uint32]) -> None: ...
+    def normal(self, n: int, scale: float) -> npt.NDArray[np.float64]: ...
+    def uniform(self, n: int, limit: float) -> npt.NDArray[np.float64]: ...
+
+def supported_isas() -> list[str]: ...

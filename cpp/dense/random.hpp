@@ -1,0 +1,68 @@
+// The package's own random numbers: the same on every machine and with every compiler.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <utility>
+
+namespace exactnet::dense {
+
+/// SplitMix64 (Steele, Lea and Flood, 2014). Its whole state is one number.
+class Generator {
+   public:
+    explicit Generator(std::uint64_t state) : state_(state) {}
+
+    std::uint64_t state() const noexcept { return state_; }
+
+    std::uint64_t next() noexcept {
+        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        return z ^ (z >> 31);
+    }
+
+    /// Uniform in [0, n), n > 0, without bias.
+    std::uint64_t below(std::uint64_t n) noexcept {
+        const std::uint64_t reject = (0 - n) % n;  // 2^64 mod n
+        std::uint64_t x = next();
+        while (x < reject) x = next();
+        return x % n;
+    }
+
+    /// Uniform in [-1, 1), a multiple of 2^-52.
+    double symmetric() noexcept {
+        return static_cast<double>(static_cast<std::int64_t>(next()) >> 11) * 0x1p-52;
+    }
+
+    /// Two independent standard normal numbers (Marsaglia's polar method). Needs no function of the
+    /// C library but the square root, which IEEE 754 defines to the last bit.
+    std::pair<double, double> normal_pair() noexcept {
+        for (;;) {
+            const double x = symmetric(), y = symmetric();
+            const double s = x * x + y * y;
+            if (s >= 1 || s == 0) continue;
+            const double factor = std::sqrt(-2 * log(s) / s);
+            return {x * factor, y * factor};
+        }
+    }
+
+   private:
+    /// Natural logarithm of a positive number by the series of atanh.
+    static double log(double x) noexcept {
+        int exponent = 0;
+        double m = std::frexp(x, &exponent);  // in [1/2, 1)
+        if (m < std::numbers::sqrt2 / 2) {
+            m *= 2;
+            --exponent;
+        }
+        const double u = (m - 1) / (m + 1), u2 = u * u;  // |u| < 0.172
+        double sum = 0;
+        for (int k = 21; k >= 1; k -= 2) sum = sum * u2 + 1.0 / k;
+        return 2 * u * sum + exponent * std::numbers::ln2;
+    }
+
+    std::uint64_t state_;
+};
+
+}  // namespace exactnet::dense
