@@ -196,36 +196,31 @@ class Walker {
           levels_(problem.layers.size()),
           outputs_(problem.layers.back().layer->outputs) {}
 
-    /// Points [begin, end) on which the pre-activations of layer `l` are `z`.
-    void walk(std::size_t l, std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
-        if (l + 1 == problem_.layers.size()) {
-            for (std::size_t p = begin; p < end; ++p) emit(p, z);
-            return;
-        }
-        Level& level = levels_[l];
-        find_switches(l, begin, end, z);
-        accumulate_active(l, z);
-        std::size_t from = begin;
-        for (std::size_t s = 0; s < level.switches.size();) {
-            const std::size_t at = level.switches[s].at;
-            walk(l + 1, from, at, level.next);
-            const std::size_t first = s;
-            std::size_t still_active = level.n_active;
-            for (; s < level.switches.size() && level.switches[s].at == at; ++s) {
-                level.active[level.switches[s].neuron] ? --still_active : ++still_active;
+    /// Points [begin, end) on which the first layer's pre-activations are `z`. The path through
+    /// the layers is kept in `levels_`, not on the call stack: networks may be deep.
+    void walk(std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
+        const std::size_t n_layers = problem_.layers.size();
+        if (n_layers == 1) return emit(begin, end, z);
+        enter(0, begin, end, z);
+        for (std::size_t l = 0;;) {
+            Level& level = levels_[l];
+            if (level.from == level.end) {
+                if (l == 0) return;
+                --l;
+                continue;
             }
-            const bool update = s - first <= still_active;
-            for (std::size_t k = first; k < s; ++k) {
-                const std::size_t neuron = level.switches[k].neuron;
-                const bool on = level.active[neuron] == 0;
-                level.active[neuron] = on ? 1 : 0;
-                if (update) accumulate(l, neuron, z[neuron], on ? 1 : -1);
+            const std::size_t from = level.from;
+            if (from != level.begin) switch_at(l, from, l == 0 ? z : levels_[l - 1].next);
+            level.from = level.next_switch < level.switches.size()
+                             ? level.switches[level.next_switch].at
+                             : level.end;
+            if (l + 2 == n_layers) {
+                emit(from, level.from, level.next);
+            } else {
+                enter(l + 1, from, level.from, level.next);
+                ++l;
             }
-            level.n_active = still_active;
-            if (!update) accumulate_active(l, z);
-            from = at;
         }
-        walk(l + 1, from, end, level.next);
     }
 
    private:
@@ -234,11 +229,43 @@ class Walker {
         std::size_t neuron;
     };
     struct Level {
+        std::size_t begin = 0, end = 0;  // the points of the current pattern of the layers below
+        std::size_t from = 0;            // those before it are done
+        std::size_t next_switch = 0;
         std::vector<char> active;
         std::size_t n_active = 0;
         std::vector<Switch> switches;
         std::vector<Affine> next;  // pre-activations of the next layer
     };
+
+    void enter(std::size_t l, std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
+        Level& level = levels_[l];
+        level.begin = level.from = begin;
+        level.end = end;
+        level.next_switch = 0;
+        find_switches(l, begin, end, z);
+        accumulate_active(l, z);
+    }
+
+    /// Brings `next` of layer `l` to the pattern that begins at point `at`.
+    void switch_at(std::size_t l, std::size_t at, const std::vector<Affine>& z) {
+        Level& level = levels_[l];
+        const std::size_t first = level.next_switch;
+        std::size_t last = first, still_active = level.n_active;
+        for (; last < level.switches.size() && level.switches[last].at == at; ++last) {
+            level.active[level.switches[last].neuron] != 0 ? --still_active : ++still_active;
+        }
+        const bool update = last - first <= still_active;
+        for (std::size_t k = first; k < last; ++k) {
+            const std::size_t neuron = level.switches[k].neuron;
+            const bool on = level.active[neuron] == 0;
+            level.active[neuron] = on ? 1 : 0;
+            if (update) accumulate(l, neuron, z[neuron], on ? 1 : -1);
+        }
+        level.n_active = still_active;
+        level.next_switch = last;
+        if (!update) accumulate_active(l, z);
+    }
 
     /// Which neurons of layer `l` are active at point `begin`, and where that changes.
     void find_switches(std::size_t l, std::size_t begin, std::size_t end,
@@ -308,6 +335,10 @@ class Walker {
         }
     }
 
+    void emit(std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
+        for (std::size_t p = begin; p < end; ++p) emit(p, z);
+    }
+
     void emit(std::size_t p, const std::vector<Affine>& z) {
         const bool relu = problem_.layers.back().layer->activation == Activation::relu;
         for (std::size_t k = 0; k < z.size(); ++k) {
@@ -370,7 +401,7 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
     }
 
     monitor.begin(points.rows);
-    const std::size_t n_tasks = n_threads <= 1 ? 1 : std::min(points.rows, 8 * n_threads);
+    const std::size_t n_tasks = task_count(points.rows, n_threads, 8);
     parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
         const std::size_t begin = points.rows * task / n_tasks;
         const std::size_t end = points.rows * (task + 1) / n_tasks;
@@ -383,7 +414,7 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
                 z[i].slope = direction->multiples[i];
                 z[i].offset = first.biases[i];
             }
-            walker.walk(0, begin, end, z);
+            walker.walk(begin, end, z);
             return;
         }
         for (std::size_t p = begin; p < end; ++p) {
@@ -391,7 +422,7 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
                 z[i].offset = first.biases[i] +
                               dot(points, problem.order[p], &first.numerators[i * points.cols]);
             }
-            walker.walk(0, p, p + 1, z);
+            walker.walk(p, p + 1, z);
         }
     });
 }

@@ -75,6 +75,13 @@ void sort(Iterator begin, Iterator end, Monitor& monitor, const Less& less) {
     });
 }
 
+/// Into how many tasks to split n units of work: a few per thread, so that threads end together.
+inline std::size_t task_count(std::size_t n, std::size_t n_threads, std::size_t per_thread) {
+    constexpr std::size_t most_threads = 1024;  // also keeps the product below from overflowing
+    return n_threads <= 1 ? std::min<std::size_t>(n, 1)
+                          : std::min(n, per_thread * std::min(n_threads, most_threads));
+}
+
 /// Calls `body(i)` for every i < n, on the calling thread and `n_threads - 1` further ones that
 /// live only as long as this call. The first exception of any thread stops all and is rethrown.
 template <class Body>

@@ -368,9 +368,6 @@ std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<cons
 std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor) {
     // Equal rows have equal hashes; rows of equal hash are compared entry by entry.
     std::vector<std::uint64_t> hashes(points.rows);
-    Generator generator(0);
-    std::vector<std::uint64_t> multipliers(points.cols);
-    for (auto& multiplier : multipliers) multiplier = generator.next() | 1;
     constexpr unsigned long modulus = std::numeric_limits<long>::max();
     for (std::size_t r = 0; r < points.rows; ++r) {
         monitor.step(0);
@@ -379,7 +376,7 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
             const std::uint64_t word =
                 points.is_small() ? static_cast<std::uint64_t>(points.small[r * points.cols + c])
                                   : mpz_fdiv_ui(points.big[r * points.cols + c].get(), modulus);
-            hash += multipliers[c] * word;
+            hash = Generator(hash ^ word).next();  // a mixing that is not linear
         }
         hashes[r] = hash;
     }
@@ -404,6 +401,7 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
         std::vector<std::size_t> distinct;  // of this hash; almost always one
         std::size_t end = begin;
         for (; end < order.size() && hashes[order[end]] == hashes[order[begin]]; ++end) {
+            monitor.step(0);
             const std::size_t r = order[end];
             const auto match = std::find_if(distinct.begin(), distinct.end(),
                                             [&](std::size_t d) { return equal(d, r); });

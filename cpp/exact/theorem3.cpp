@@ -288,7 +288,7 @@ Theorem3 construct_least(std::span<const Rational> t, std::span<const Rational> 
 
     // Rows need two neighbouring columns. Each task makes the rows of one range and repeats only
     // the column before it, so that no more than two columns per thread exist at a time.
-    const std::size_t n_tasks = n_threads <= 1 ? 1 : std::min(q, 4 * n_threads);
+    const std::size_t n_tasks = task_count(q, n_threads, 4);
     monitor.begin(3 * p * (q + n_tasks - 1));
     parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
         const std::size_t begin = q * task / n_tasks, end = q * (task + 1) / n_tasks;
@@ -436,6 +436,13 @@ double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Ratio
             bits += (j + 1 < data.depth ? 2 : 1) * 2 * denominator;
         }
     }
+    // Targets reach every numerator, and their unit and offset the output layer.
+    const auto target_bits = static_cast<double>(
+        std::max_element(data.y.begin(), data.y.end())->bits());
+    const auto unit_bits = static_cast<double>(mpz_sizeinbase(problem.y_unit.num(), 2) +
+                                               mpz_sizeinbase(problem.y_unit.den(), 2));
+    bits += target_bits * static_cast<double>((data.blocks + 1) * data.depth);
+    bits += unit_bits * static_cast<double>(data.depth + 1);
     // The article's constants are built on one another, so that row j carries the gaps of the
     // functions before it; measured from 3 x 3 to 40 x 40.
     if (scale == Scale::worst_case) bits *= 1.0 + static_cast<double>(data.depth) / 3;

@@ -1,6 +1,7 @@
 #include "verify.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <span>
 #include <stdexcept>
@@ -17,6 +18,7 @@ Report verify(const Network& network, const Table& points, const Table& targets,
     Report report;
     report.n_points = points.rows;
     std::mutex mutex;
+    std::atomic<std::size_t> n_checked{0};
     evaluate(network, points, n_threads, monitor,
              [&](std::size_t row, std::span<const Quotient> outputs) {
                  Rational worst;
@@ -31,12 +33,15 @@ Report verify(const Network& network, const Table& points, const Table& targets,
                          worst = std::max(worst, abs(Rational(difference, denominator * d)));
                      }
                  }
+                 ++n_checked;
                  if (worst.sign() == 0) return;
                  const std::lock_guard lock(mutex);
                  ++report.n_wrong;
                  report.first_wrong = std::min(report.first_wrong.value_or(row), row);
                  if (worst > report.max_error) report.max_error = worst;
              });
+    // Silence is no proof: every point must have been looked at.
+    if (n_checked != points.rows) throw std::logic_error("verify: not all points were evaluated");
     return report;
 }
 
