@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exactnet import ExactNetwork, capacity, construction, memorize, verify
+from exactnet import ExactNetwork, _tables, capacity, construction, memorize, verify
 
 X = [[0, 1], [2, 3], [4, 5], [6, 7]]
 Y = [1, 2, 3, 4]
@@ -146,8 +146,32 @@ def test_parameters_beyond_memory_are_refused_before_construction(monkeypatch):
 
 
 def test_max_bytes_overrides(monkeypatch):
-    monkeypatch.setattr(construction.os, "sysconf", lambda name: 1)
+    monkeypatch.setattr(construction, "available_memory", lambda: 1)
+    with pytest.raises(MemoryError):
+        memorize(X, Y)
     assert memorize(X, Y, max_bytes=10**9).layer_sizes == [2, 2, 2, 1]
+
+
+def test_widths_of_any_size_are_refused_in_one_line():
+    with pytest.raises(MemoryError, match="by prediction"):
+        memorize(X, Y, hidden=(10**200, 10**200))
+
+
+def test_long_targets_count_in_the_prediction():
+    """Targets of unrelated denominators make every weight long, whatever the inputs are."""
+    y = [Fraction(1, 2**61 + 2 * k + 1) for k in range(400)]
+    with pytest.raises(MemoryError, match="by prediction"):
+        memorize([[k] for k in range(400)], y, max_bytes=2_000_000)
+
+
+def test_columns_that_grow_beyond_memory_are_refused_before_scaling(monkeypatch):
+    monkeypatch.setattr(_tables, "available_memory", lambda: 1_000_000)
+    rows = [[Fraction(1, 3**k)] for k in range(2000)]
+    with pytest.raises(MemoryError, match="column 0 of X would take about"):
+        memorize(rows, [0] * 2000)
+    floats = np.array([[1e300], [1e-300]] * 1000)
+    with pytest.raises(MemoryError, match="column 0 of X would take about"):
+        memorize(floats, [0] * 2000)
 
 
 NET = memorize(X, Y)

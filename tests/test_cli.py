@@ -193,6 +193,7 @@ BAD_CSV = {
     "lone point": ("a,label\n.,1\n", "line 2, column 'a': '.' is not a number"),
     "lone exponent": ("a,label\ne5,1\n", "line 2, column 'a': 'e5' is not a number"),
     "underscore": ("a,label\n1_0,1\n", "line 2, column 'a': '1_0' is not a number"),
+    "typing error in the first row": ("0,5O\n1,2\n", "there is no column 'label'"),
     "no rows": ("a,label\n", "there are no rows below the header"),
     "empty": ("", "the file is empty"),
     "ragged": ("a,label\n1,2\n1,2,3\n", "line 3 has 3 cells, the first line has 2"),
@@ -220,6 +221,50 @@ def test_bad_csv(tmp_path, run, name):
     assert err.count("\n") == 1
     assert reason in err
     assert not (tmp_path / "net.json").exists()
+
+
+def test_a_faulty_first_row_is_not_taken_for_names(tmp_path, network, run):
+    path = tmp_path / "data.csv"
+    path.write_text("0,0.5,l\n1,2,3\n")
+    status, out, err = run("verify", network, path, "--target", "2")
+    assert (status, out) == (2, "")
+    assert "line 1, column '2': 'l' is not a number" in err
+    path.write_text(",0,1,label\n7,8,9,1\n")  # names that are numbers, beside one that is not
+    assert run("memorize", path, "--target", "label", "-o", tmp_path / "n.json")[0] == 0
+    assert ExactNetwork.load(tmp_path / "n.json").layer_sizes[0] == 3
+
+
+def test_errors_of_any_size_are_reported(tmp_path, run):
+    path = tmp_path / "data.csv"
+    path.write_text("x,y\n+1/2,1e400\n2,0\n")
+    assert run("memorize", path, "--target", "y", "-o", tmp_path / "n.json")[0] == 0
+    path.write_text("x,y\n+1/2,1\n2,0\n")
+    status, out, err = run("verify", tmp_path / "n.json", path, "--target", "y")
+    assert (status, err) == (1, "")
+    assert "the largest error is about 1e+400" in out
+
+
+def test_damaged_archives(tmp_path, network, run):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, X=np.arange(2000.0).reshape(1000, 2), y=np.arange(1000))
+    data = bytearray(path.read_bytes())
+    for k in range(100, 400):
+        data[k] ^= 0x55
+    path.write_bytes(data)
+    status, _, err = run("verify", network, path)
+    assert status == 2
+    assert err.startswith("exactnet: error: ")
+    assert err.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_is_refused_first(tmp_path, data, run, monkeypatch):
+    def no_work(*arguments, **options):
+        raise AssertionError("work has started")
+
+    monkeypatch.setattr("exactnet.cli.memorize", no_work)
+    status, _, err = run("memorize", data, "--target", "label", "-o", tmp_path / "no/n.json")
+    assert status == 2
+    assert f"{tmp_path}/no/n.json: No such file or directory" in err
 
 
 def test_other_refusals(tmp_path, data, network, run):

@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from fractions import Fraction
 
 import gmpy2
@@ -188,6 +189,50 @@ def test_written_parameters_take_effect(saved):
     assert fractions(net.predict([[1, 2]])) == [[Fraction(4, 3)]]
     net.weights[2][0, 0] = 0.5  # any number may be written
     assert fractions(net.predict([[3, 4]])) == forward(net, [[3, 4]])
+
+
+def test_written_numbers_of_other_types_are_saved_as_rationals(saved):
+    net = ExactNetwork.load(saved)
+    net.weights[1][0, 0] = 0.5
+    net.biases[0][0] = 3
+    net.save(saved)
+    assert str(ExactNetwork.load(saved).weights[1][0, 0]) == "1/2"
+    assert net.bit_sizes().largest > 0
+    before = saved.read_bytes()
+    net.biases[0][0] = float("inf")
+    with pytest.raises(ValueError, match=r"biases\[0\] is inf: only finite"):
+        net.save(saved)
+    assert saved.read_bytes() == before
+
+
+def test_links_are_followed_and_pipes_written_to(saved, tmp_path):
+    net = ExactNetwork.load(saved)
+    link = tmp_path / "link.json"
+    link.symlink_to(saved)
+    saved.write_text("old")
+    net.save(link)
+    assert link.is_symlink()
+    assert equal(ExactNetwork.load(saved), net)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text()))
+    received = []
+    reader.start()
+    net.save(pipe)
+    reader.join()
+    assert received[0] == saved.read_text()
+    assert not pipe.is_file()
+
+
+def test_errors_name_the_file_that_was_asked_for(saved, tmp_path):
+    net = ExactNetwork.load(saved)
+    for path, error in (
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "none" / "net.json", FileNotFoundError),
+    ):
+        with pytest.raises(error) as raised:
+            net.save(path)
+        assert raised.value.filename == os.fspath(path)
 
 
 def test_bit_sizes():

@@ -80,6 +80,40 @@ def test_array_like_objects():
     assert values(as_points(Frame())) == [[1, 2]]
 
 
+class Frame:
+    """What pandas gives of a DataFrame with columns of different types."""
+
+    def __init__(self, columns):
+        self.columns = columns
+        self.dtypes = [c.dtype for c in columns]
+
+    def to_numpy(self, dtype=None):
+        return np.column_stack([c.astype(dtype) if dtype else c for c in self.columns])
+
+    __array__ = to_numpy
+
+
+def test_data_frames_are_not_rounded():
+    frame = Frame([np.array([2**53, 2**53 + 1]), np.array([0.5, 0.5])])
+    assert values(as_points(frame)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
+    same = Frame([np.array([1, 2]), np.array([3, 4])])
+    assert values(as_points(same)) == [[1, 3], [2, 4]]
+
+
+def test_masked_arrays():
+    array = np.ma.array([[0, 1], [2, 3]])
+    assert values(as_points(array)) == [[0, 1], [2, 3]]
+    array[1, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="X has masked entries"):
+        as_points(array)
+
+
+def test_wide_tables_of_all_exponents(rng):
+    array = np.array([[rng.gauss(0, 1) * 2.0 ** rng.randrange(-80, 80) for _ in range(60)] + [0.0]])
+    array = np.vstack([array, -array, np.zeros_like(array)])
+    assert values(as_points(array)) == fractions(array)
+
+
 def test_targets():
     assert values(as_targets([1, 2], 2)) == [[1], [2]]
     assert values(as_targets([[1, 3], [2, 4]], 2)) == [[1, 3], [2, 4]]

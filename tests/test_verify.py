@@ -120,6 +120,27 @@ def test_many_outputs_and_first_wrong_over_threads(rng):
     assert (report.n_wrong, report.first_wrong, report.max_error) == (2, 77, 2)
 
 
+@pytest.mark.parametrize("n_threads", [2**20, 2**61, 2**62, 10**23])
+def test_any_number_of_threads(n_threads):
+    X, y = [[0], [1], [2], [3]], [5, -1, 4, 0]
+    net = memorize(X, y, n_threads=n_threads)
+    assert verify(net, X, y, n_threads=n_threads)
+    report = verify(net, X, [9] * 4, n_threads=n_threads)
+    assert (report.exact, report.n_wrong) == (False, 4)
+    assert fractions(net.predict(X, n_threads=n_threads)) == [[5], [-1], [4], [0]]
+
+
+def test_very_deep_networks():
+    """The path through the layers is not on the call stack."""
+    depth = 20_000
+    weights = [[[1], [-1]], [[0, 1]]] + [[[1]]] * (depth - 2)
+    net = ExactNetwork.from_arrays(weights, [[0, depth], [-1]] + [[-1]] * (depth - 2))
+    # every unit takes 1 away, so that each point switches off at a layer of its own
+    X = [[k] for k in (0, 1, 500, depth - 1, depth)]
+    expected = [[max(depth - x - (depth - 2), 0) - 1] for (x,) in X]
+    assert fractions(net.predict(X)) == expected
+
+
 def test_progress(rng):
     X, y = random_points(rng, 10_000, 5)
     net = memorize(X, y, hidden=(100, 100))

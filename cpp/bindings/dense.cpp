@@ -24,8 +24,12 @@ using Array = py::array_t<T, py::array::c_style>;
 dense::ActivationKind to_kind(const std::string& name) {
     using Kind = dense::ActivationKind;
     static const std::pair<const char*, Kind> kinds[] = {
-        {"linear", Kind::linear},         {"sigmoid", Kind::sigmoid}, {"tanh", Kind::tanh},
-        {"relu", Kind::relu},             {"step", Kind::step},       {"softmax", Kind::softmax},
+        {"linear", Kind::linear},
+        {"sigmoid", Kind::sigmoid},
+        {"tanh", Kind::tanh},
+        {"relu", Kind::relu},
+        {"step", Kind::step},
+        {"softmax", Kind::softmax},
         {"leaky_relu", Kind::leaky_relu},
     };
     for (const auto& [known, kind] : kinds) {
@@ -55,7 +59,9 @@ class DenseNetwork {
     DenseNetwork(std::vector<Array<T>> weights, std::vector<Array<T>> biases,
                  const std::vector<std::tuple<std::string, double, double>>& activations,
                  const std::string& isa)
-        : weights_(std::move(weights)), biases_(std::move(biases)), kernels_(&dense::kernels<T>(isa)) {
+        : weights_(std::move(weights)),
+          biases_(std::move(biases)),
+          kernels_(&dense::kernels<T>(isa)) {
         const std::size_t n = weights_.size();
         require(n > 0 && biases_.size() == n && activations.size() == n, "one entry per layer");
         for (std::size_t l = 0; l < n; ++l) {
@@ -64,8 +70,10 @@ class DenseNetwork {
                         (l == 0 || w.shape(1) == weights_[l - 1].shape(0)),
                     "layers do not fit each other");
             const auto& [name, slope, threshold] = activations[l];
-            layers_.push_back({static_cast<std::size_t>(w.shape(1)), rows_of(w),
-                               {to_kind(name), slope, threshold}, w.mutable_data(),
+            layers_.push_back({static_cast<std::size_t>(w.shape(1)),
+                               rows_of(w),
+                               {to_kind(name), slope, threshold},
+                               w.mutable_data(),
                                b.mutable_data()});
         }
     }
@@ -219,8 +227,8 @@ void bind_precision(py::module_& module, const char* network_name, const char* t
         .def_property_readonly("isa", &Network::isa)
         .def("predict", &Network::predict, py::arg("x").noconvert(),
              py::arg("activate_last") = true)
-        .def("loss", &Network::loss, py::arg("x").noconvert(), py::arg("values"),
-             py::arg("labels"), py::arg("loss"))
+        .def("loss", &Network::loss, py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
+             py::arg("loss"))
         .def("gradients", &Network::gradients, py::arg("x").noconvert(), py::arg("values"),
              py::arg("labels"), py::arg("loss"));
     py::class_<DenseTrainer<T>>(module, trainer_name, "Minibatch SGD with its optimiser state.")

@@ -5,7 +5,7 @@
 namespace exactnet::bindings {
 void bind_dense(py::module_& module);
 void bind_exact(py::module_& module);
-}
+}  // namespace exactnet::bindings
 
 PYBIND11_MODULE(_core, module) {
     module.doc() = "The compiled core of exactnet. Private: use the package's public names.";

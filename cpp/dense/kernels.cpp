@@ -4,10 +4,10 @@
 
 namespace exactnet::dense {
 
-#define EXACTNET_DECLARE_ISA(isa)                 \
-    namespace isa {                               \
-    const Kernels<float>& single_precision();     \
-    const Kernels<double>& double_precision();    \
+#define EXACTNET_DECLARE_ISA(isa)              \
+    namespace isa {                            \
+    const Kernels<float>& single_precision();  \
+    const Kernels<double>& double_precision(); \
     }
 #if defined(__x86_64__)
 EXACTNET_DECLARE_ISA(avx512)

@@ -17,8 +17,8 @@
 namespace exactnet::dense::EXACTNET_ISA_NAMESPACE {
 namespace {
 
-// GCC's and Clang's vector types: arithmetic is written once, only fused multiply-add is not part of
-// them. Contraction is off (see CMakeLists.txt), so what is fused is what is written as fma().
+// GCC's and Clang's vector types: arithmetic is written once, only fused multiply-add is not part
+// of them. Contraction is off (see CMakeLists.txt), so what is fused is what is written as fma().
 template <class T>
 struct Vector;
 template <>
@@ -219,10 +219,10 @@ inline Split<T> split_exp(V<T> x) {
     const V<T> shifted = fma(x, broadcast(static_cast<T>(1.4426950408889634)), shift);
     const V<T> n = shifted - shift;
     // log(2) in two parts, the first with trailing zeros so that its product with n is exact
-    const V<T> high = broadcast(single ? static_cast<T>(0.693145751953125)
-                                       : static_cast<T>(0.69314718036912382));
-    const V<T> low = broadcast(single ? static_cast<T>(1.42860677e-6)
-                                      : static_cast<T>(1.9082149292705877e-10));
+    const V<T> high =
+        broadcast(single ? static_cast<T>(0.693145751953125) : static_cast<T>(0.69314718036912382));
+    const V<T> low =
+        broadcast(single ? static_cast<T>(1.42860677e-6) : static_cast<T>(1.9082149292705877e-10));
     const V<T> r = x - n * high - n * low;
     T factorial = 1;
     T inverse[degree + 1];
@@ -368,9 +368,9 @@ void scan(const T* const* rows, std::size_t m, std::size_t n, Bits<T>* flags) {
 }
 
 template <class T>
-constexpr Kernels<T> table{EXACTNET_ISA_NAME, width<T>,     product<T>,
-                           update<T>,         coast<T>,     activate<T>,
-                           multiply_derivative<T>, dot_rows<T>,  scan<T>};
+constexpr Kernels<T> table{
+    EXACTNET_ISA_NAME,      width<T>,    product<T>, update<T>, coast<T>, activate<T>,
+    multiply_derivative<T>, dot_rows<T>, scan<T>};
 
 }  // namespace
 

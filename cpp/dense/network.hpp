@@ -48,7 +48,9 @@ struct Layer {
     T* biases = nullptr;
 };
 
-inline std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
+inline std::size_t round_up(std::size_t n, std::size_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
 
 /// A matrix (rows, columns) in panels of columns; see kernels.hpp.
 template <class T>
@@ -118,9 +120,9 @@ struct PackedLayer {
     Buffer<T> biases;
 };
 
-/// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned. `activate_last`
-/// off leaves the last layer's pre-activations. Few samples are computed straight from the caller's
-/// weights, many through panels.
+/// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned.
+/// `activate_last` off leaves the last layer's pre-activations. Few samples are computed straight
+/// from the caller's weights, many through panels.
 template <class T>
 void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
              std::size_t n, T* outputs, bool activate_last = true);

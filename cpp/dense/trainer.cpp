@@ -257,8 +257,8 @@ void Trainer<T>::backward(std::size_t m, Step<T> step, std::vector<PackedLayer<T
         const Inputs<T> a = sparse ? Inputs<T>{batch_.data(), 1, m} : inputs_of(l);
         kernels_.update(m, l == 0 ? n_used_ : packed.source.inputs, a,
                         sparse ? used_.data() : nullptr, level.deltas.data(), stride,
-                        into.weights.data(), velocity, into.weights.stride(),
-                        into.weights.count(), step);
+                        into.weights.data(), velocity, into.weights.stride(), into.weights.count(),
+                        step);
         if (sparse && velocity != nullptr) {
             // inputs that were 0 have no gradient, but their weights still move
             std::size_t next = 0;
@@ -274,9 +274,8 @@ void Trainer<T>::backward(std::size_t m, Step<T> step, std::vector<PackedLayer<T
                 }
             }
         }
-        kernels_.update(m, 1, {one, 0, 0}, nullptr, level.deltas.data(), stride,
-                        into.biases.data(), bias_velocity, kernels_.width,
-                        into.weights.count(), step);
+        kernels_.update(m, 1, {one, 0, 0}, nullptr, level.deltas.data(), stride, into.biases.data(),
+                        bias_velocity, kernels_.width, into.weights.count(), step);
     }
 }
 

@@ -1,5 +1,5 @@
-// Minibatch stochastic gradient descent, fused: one pass over every batch computes the forward pass,
-// the loss, the gradients and the new weights in scratch memory that is sized once.
+// Minibatch stochastic gradient descent, fused: one pass over every batch computes the forward
+// pass, the loss, the gradients and the new weights in scratch memory that is sized once.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,8 @@ double mean_loss(Loss loss, const Layer<T>& last, const Kernels<T>& kernels, con
 template <class T>
 class Trainer {
    public:
-    Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
-            std::size_t batch_size, Loss loss, Optimizer optimizer);
+    Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, std::size_t batch_size,
+            Loss loss, Optimizer optimizer);
 
     void read();
     void write();
@@ -85,7 +85,7 @@ class Trainer {
     std::vector<const T*> rows_;        // the batch's samples
     std::vector<std::size_t> samples_;  // their indices
     std::vector<Bits<T>> flags_;
-    std::vector<std::uint32_t> used_;   // inputs that are not 0 in the whole batch
+    std::vector<std::uint32_t> used_;  // inputs that are not 0 in the whole batch
     std::size_t n_used_ = 0;
     bool compressed_ = false;
 };

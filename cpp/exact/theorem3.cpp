@@ -437,8 +437,8 @@ double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Ratio
         }
     }
     // Targets reach every numerator, and their unit and offset the output layer.
-    const auto target_bits = static_cast<double>(
-        std::max_element(data.y.begin(), data.y.end())->bits());
+    const auto target_bits =
+        static_cast<double>(std::max_element(data.y.begin(), data.y.end())->bits());
     const auto unit_bits = static_cast<double>(mpz_sizeinbase(problem.y_unit.num(), 2) +
                                                mpz_sizeinbase(problem.y_unit.den(), 2));
     bits += target_bits * static_cast<double>((data.blocks + 1) * data.depth);

@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -20,7 +21,7 @@ _DECIMAL = re.compile(
     r"(?P<whole>[+-]?[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?", re.ASCII
 )
 _DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no decimals
-_MAX_EXPONENT = 10_000
+_MAX_EXPONENT = 400  # that of float64, and some more
 
 
 def read_data(path: str, target: str | None) -> Data:
@@ -59,11 +60,17 @@ def read_data(path: str, target: str | None) -> Data:
             k = _column(target, None, matrix.shape[1])
             return np.delete(matrix, k, axis=1), matrix[:, k]
         return _read_csv(path, target)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: {error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file in UTF-8") from None
-    except (ValueError, EOFError) as error:
+    except (
+        ValueError,
+        EOFError,
+        OverflowError,  # sizes in the header of an array
+        RuntimeError,  # encrypted archives
+        NotImplementedError,  # unknown compression
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -73,7 +80,7 @@ def _read_csv(path: str, target: str) -> Data:
         _, first = next(rows, (0, None))
         if first is None:
             raise ValueError("the file is empty")
-        header = None if all(_is_number(cell) for cell in first) else first
+        header = _header(first, target)
         names = header or [str(k) for k in range(len(first))]
         k = _column(target, header, len(first))
         X, y = [], []
@@ -92,6 +99,16 @@ def _read_csv(path: str, target: str) -> Data:
     if not X[0]:
         raise ValueError("there are no columns besides the target")
     return X, y
+
+
+def _header(first: list[str], target: str) -> list[str] | None:
+    """Return the first line if it holds names.
+
+    That is so if no cell is a number, or if the target is named by a cell that is none. Anything
+    else is data: a typing error in the first row must not make it disappear.
+    """
+    names = [cell for cell in first if not _is_number(cell)]
+    return first if len(names) == len(first) or target in names else None
 
 
 def _csv_rows(file: Any) -> Iterator[tuple[int, list[str]]]:
@@ -133,7 +150,7 @@ def _number(cell: str, line: int, column: str) -> Any:
     where = f"line {line}, column {column!r}: {cell!r:.40}"
     if _RATIO.fullmatch(cell):
         try:
-            return gmpy2.mpq(cell)
+            return gmpy2.mpq(cell.removeprefix("+"))
         except ZeroDivisionError:
             raise ValueError(f"{where} divides by 0") from None
     match = _DECIMAL.fullmatch(cell)

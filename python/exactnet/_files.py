@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +11,30 @@ from pathlib import Path
 from typing import TextIO
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OSError if `path` can surely not be written, before any work is done for it."""
+    target = Path(path).resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """Write a text file that appears whole or not at all.
 
-    The text goes to a temporary file beside it, reaches the disk, and takes the name last.
+    The text goes to a temporary file beside it, reaches the disk, and takes the name last. Links
+    are followed; pipes and devices are simply written to.
     """
-    target = Path(path)
+    check_writable(path)
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        with open(target, "w", encoding="utf-8") as file:
+            yield file
+        return
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

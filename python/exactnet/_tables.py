@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import gmpy2
@@ -120,8 +122,16 @@ def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
 
     NumPy must not see lists: it would round integers above 2^63 on the way to float64.
     """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(f"{name} has masked entries: only complete data is allowed")
+        return values.data
     if isinstance(values, np.ndarray):
         return values
+    if hasattr(values, "to_numpy") and np.ndim(getattr(values, "dtypes", 0)) == 1:
+        # a DataFrame: a common type for all columns would round large integers beside floats
+        kinds = {str(dtype) for dtype in values.dtypes}
+        return np.asarray(values.to_numpy(dtype=object) if len(kinds) > 1 else values.to_numpy())
     if hasattr(values, "__array__") and not np.isscalar(values):
         return np.asarray(values)  # pandas, PyTorch
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
@@ -182,18 +192,24 @@ def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
         used = mantissa != 0
         shift = int(np.min((exponent - 53 + lowest_bit)[used], initial=0))
         denominators.append(1 << -shift)
-        if int(np.max(exponent[used], initial=0)) - shift < 62:
-            up = exponent.astype(np.int64) - 53 - shift
+        up = np.where(used, exponent.astype(np.int64) - 53 - shift, 0)
+        highest = int(np.max(exponent[used], initial=0)) - shift
+        column_numerators: npt.NDArray[Any]
+        if highest < 62:
             column_numerators = np.where(
                 up >= 0, mantissa << np.clip(up, 0, 62), mantissa >> np.clip(-up, 0, 62)
             )
-            if numerators.dtype == object:
-                column_numerators = column_numerators.astype(object)
         else:
-            numerators = numerators.astype(object)
+            _check_column(len(array), highest, name, c)
             column_numerators = np.array(
-                [int(Fraction(x) * denominators[-1]) for x in column.tolist()], dtype=object
+                [
+                    m << u if u >= 0 else m >> -u
+                    for m, u in zip(mantissa.tolist(), up.tolist(), strict=True)
+                ],
+                dtype=object,
             )
+        if numerators.dtype != column_numerators.dtype == object:
+            numerators = numerators.astype(object)
         numerators[:, c] = column_numerators
     return Table(numerators, denominators)
 
@@ -211,6 +227,7 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
         else:
             ratios = [_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
             common = math.lcm(*{d for _, d in ratios})
+            _check_column(len(rows), common.bit_length(), name, c)
             column = [n * (common // d) for n, d in ratios]
         small = small and -_SMALL < min(column) and max(column) < _SMALL
         columns.append(column)
@@ -219,6 +236,32 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
     for c, column in enumerate(columns):
         numerators[:, c] = column
     return Table(numerators, denominators)
+
+
+def _check_column(rows: int, bits: int, name: str, c: int) -> None:
+    """Refuse a column whose common denominator would not fit into memory, before scaling it."""
+    predicted = rows * bits // 8
+    if predicted > available_memory() / 4:
+        raise MemoryError(
+            f"column {c} of {name} would take about {predicted / 2**20:.3g} MiB over its common "
+            f"denominator of {bits} bits: its numbers are of too different kinds"
+        )
+
+
+def available_memory() -> int:
+    """Return the bytes that this process may still take, as far as the system tells."""
+    limits = []
+    try:
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+        limits += [int(n) * 1024 for n in re.findall(r"^MemAvailable: +([0-9]+)", meminfo, re.M)]
+        # of a container: its limit less what it uses
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        if limit != "max":
+            used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
+            limits.append(max(0, int(limit) - int(used)))
+    except (OSError, ValueError):
+        pass
+    return min(limits) if limits else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _ratio(value: Any, where: str, *index: int) -> tuple[int, int]:
@@ -249,8 +292,13 @@ def to_mpq(value: Any, where: str, *index: int) -> Any:
     return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where, *index))
 
 
+def thread_count(value: Any) -> int:
+    """Check a number of threads; more than 1,024 are as good as 1,024."""
+    return min(positive_integer(value, "n_threads"), 1024)
+
+
 def positive_integer(value: Any, name: str) -> int:
-    """Check a count such as a width or a number of threads."""
+    """Check a count such as a width."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{name} must be a positive integer, not {value!r}")
     return int(value)

@@ -11,9 +11,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import gmpy2
+
 import exactnet
 from exactnet import _demo
 from exactnet._datafiles import read_data
+from exactnet._files import check_writable
 from exactnet._progress import ProgressBar
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact_network import ExactNetwork
@@ -119,6 +122,7 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _run_memorize(arguments: argparse.Namespace) -> int:
+    check_writable(arguments.output)
     X, y = read_data(arguments.data, arguments.target)
     start = time.perf_counter()
     with ProgressBar("constructing") as bar:
@@ -184,7 +188,7 @@ def _sentence(report: VerificationReport) -> str:
         )
     error = str(report.max_error)
     if len(error) > 40:
-        error = f"about {float(report.max_error):.3g}"
+        error = f"about {gmpy2.mpfr(report.max_error):.3g}"
     return (
         f"NOT exact: {report.n_wrong} of {report.n_points} points are wrong, the first is "
         f"row {report.first_wrong} (counted from 0), the largest error is {error}"

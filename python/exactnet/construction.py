@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
 from typing import Any
 
 import gmpy2
@@ -18,7 +17,9 @@ from exactnet._tables import (
     as_integers,
     as_points,
     as_targets,
+    available_memory,
     positive_integer,
+    thread_count,
 )
 from exactnet.exact_network import ExactNetwork
 
@@ -135,7 +136,7 @@ def memorize(
         _check_choice(projection, PROJECTIONS, "projection")
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
-    n_threads = positive_integer(n_threads, "n_threads")
+    n_threads = thread_count(n_threads)
     limit = _memory_limit(max_bytes)
     widths = None if hidden is None else _check_hidden(hidden)
 
@@ -269,23 +270,15 @@ def _zeros(*shape: int) -> npt.NDArray[np.object_]:
     return np.full(shape, gmpy2.mpq(0), dtype=object)
 
 
-def _memory_limit(max_bytes: int | None) -> float:
-    if max_bytes is not None:
-        return positive_integer(max_bytes, "max_bytes")
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+def _memory_limit(max_bytes: int | None) -> int:
+    return available_memory() if max_bytes is None else positive_integer(max_bytes, "max_bytes")
 
 
-def _check_memory(predicted: float, limit: float) -> None:
+def _check_memory(predicted: float, limit: int) -> None:
     if predicted > limit:
+        shown = min(predicted, 10**300) / 2**20  # widths may be of any size
         raise MemoryError(
-            f"the network would take about {predicted / 2**20:.3g} MiB by prediction, more than "
+            f"the network would take about {shown:.3g} MiB by prediction, more than "
             f"the {limit / 2**20:.3g} MiB allowed; use smaller widths or fewer points, or pass "
             "max_bytes to override"
         )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet._files import atomic_write
-from exactnet._tables import Progress, as_points, positive_integer, to_mpq
+from exactnet._tables import Progress, as_points, thread_count, to_mpq
 
 FORMAT = "exactnet"
 VERSION = 1
@@ -145,9 +145,7 @@ class ExactNetwork:
         """
         points = as_points(X)
         self.check_features(points.shape[1])
-        flat = _core.predict(
-            self.to_core(), points.to_core(), positive_integer(n_threads, "n_threads"), progress
-        )
+        flat = _core.predict(self.to_core(), points.to_core(), thread_count(n_threads), progress)
         return _object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
 
     def bit_sizes(self) -> BitSizes:
@@ -161,7 +159,8 @@ class ExactNetwork:
         """
         largest = total = 0
         for array in (*self.weights, *self.biases):
-            for value in array.ravel().tolist():
+            for entry in array.ravel().tolist():
+                value = to_mpq(entry, "a parameter")
                 n, d = value.numerator.bit_length(), value.denominator.bit_length()
                 largest = max(largest, n, d)
                 total += n + d
@@ -183,8 +182,14 @@ class ExactNetwork:
             "version": VERSION,
             "layer_sizes": self.layer_sizes,
             "activations": self.activations,
-            "weights": [[[str(v) for v in row] for row in w.tolist()] for w in self.weights],
-            "biases": [[str(v) for v in b.tolist()] for b in self.biases],
+            "weights": [
+                [[str(to_mpq(v, f"weights[{k}]")) for v in row] for row in w.tolist()]
+                for k, w in enumerate(self.weights)
+            ],
+            "biases": [
+                [str(to_mpq(v, f"biases[{k}]")) for v in b.tolist()]
+                for k, b in enumerate(self.biases)
+            ],
         }
         with atomic_write(path) as file:
             for chunk in json.JSONEncoder(separators=(",", ":")).iterencode(document):

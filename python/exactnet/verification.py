@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exactnet import _core
-from exactnet._tables import Progress, as_points, as_targets, positive_integer
+from exactnet._tables import Progress, as_points, as_targets, thread_count
 from exactnet.exact_network import ExactNetwork
 
 
@@ -52,7 +52,9 @@ def verify(
     """Evaluate a network in exact arithmetic and compare every output with its target.
 
     The C++ evaluator takes any ReLU network of rational parameters, of any depth, and shares no
-    code with the construction.
+    code with the construction. It is fastest where all first-layer rows are multiples of one
+    vector, as in all networks of `memorize`; others are evaluated point by point, which for wide
+    layers of long rationals takes about a hundred times longer.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def verify(
         network.to_core(),
         points.to_core(),
         targets.to_core(),
-        positive_integer(n_threads, "n_threads"),
+        thread_count(n_threads),
         progress,
     )
     return VerificationReport(

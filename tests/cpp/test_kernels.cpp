@@ -1,10 +1,9 @@
-#include "dense/kernels.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "check.hpp"
+#include "dense/kernels.hpp"
 #include "dense/network.hpp"
 #include "dense/random.hpp"
 
