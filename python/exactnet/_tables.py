@@ -293,8 +293,8 @@ def to_mpq(value: Any, where: str, *index: int) -> Any:
 
 
 def thread_count(value: Any) -> int:
-    """Check a number of threads; more than 1,024 are as good as 1,024."""
-    return min(positive_integer(value, "n_threads"), 1024)
+    """Check a number of threads; more than four per processor are as good as four."""
+    return min(positive_integer(value, "n_threads"), 4 * (os.cpu_count() or 1))
 
 
 def positive_integer(value: Any, name: str) -> int:
