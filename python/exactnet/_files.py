@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -23,21 +23,22 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """Write a text file that appears whole or not at all.
+def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator[Any]:
+    """Write a file, in UTF-8 or binary, that appears whole or not at all.
 
     The text goes to a temporary file beside it, reaches the disk, and takes the name last. Links
     are followed; pipes and devices are simply written to.
     """
     check_writable(path)
+    mode, encoding = ("wb", None) if binary else ("w", "utf-8")
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
-        with open(target, "w", encoding="utf-8") as file:
+        with open(target, mode, encoding=encoding) as file:
             yield file
         return
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with open(descriptor, mode, encoding=encoding) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import os
+import struct
+import zlib
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from exactnet._files import atomic_write
+
 _DIGITS_TRAIN = 1437
+_U1 = np.dtype(np.uint8)
+
+# The element types of the IDX format, all stored with the highest byte first.
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+# Deflate cannot do better than this, so a longer claim cannot be true.
+_MAX_GZIP_RATIO = 1032
 
 
 def load_digits() -> tuple[
@@ -42,3 +56,155 @@ def load_digits() -> tuple[
         y = data["labels"].astype(np.int64)
     n = _DIGITS_TRAIN
     return X[:n], y[:n], X[n:], y[n:]
+
+
+def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Read an array from a file in the IDX format of MNIST, plain or compressed by gzip.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ndarray
+        Of the file's shape and element type, in the machine's byte order.
+
+    Raises
+    ------
+    ValueError
+        If the file is no IDX file, or longer or shorter than its header says. The header is
+        checked against the file's size before memory is taken.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, os, numpy as np
+    >>> from exactnet.datasets import read_idx, write_idx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "numbers-idx2-short.gz")
+    ...     write_idx(path, np.array([[1, 2], [3, -4]], dtype=np.int16))
+    ...     read_idx(path)
+    array([[ 1,  2],
+           [ 3, -4]], dtype=int16)
+    """
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        most = os.fstat(file.fileno()).st_size * (_MAX_GZIP_RATIO if compressed else 1)
+        try:
+            if not compressed:
+                return _read_idx(file, most)
+            with gzip.GzipFile(fileobj=file) as stream:
+                return _read_idx(stream, most)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{name}: damaged gzip file: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+
+
+def _read_idx(stream: IO[bytes] | gzip.GzipFile, most: int) -> npt.NDArray[Any]:
+    magic = stream.read(4)
+    if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or magic[3] == 0:
+        raise ValueError(f"not an IDX file: it begins with {magic.hex() or 'nothing'}")
+    header = stream.read(4 * magic[3])
+    if len(header) != 4 * magic[3]:
+        raise ValueError("truncated in its header")
+    shape = struct.unpack(f">{magic[3]}I", header)
+    dtype = np.dtype(_IDX_TYPES[magic[2]])
+    size = math.prod(shape) * dtype.itemsize
+    if size > most:
+        raise ValueError(f"truncated: a shape of {shape} needs {size} bytes, it has at most {most}")
+    data = stream.read(size)
+    if len(data) != size:
+        raise ValueError(f"truncated: a shape of {shape} needs {size} bytes, it has {len(data)}")
+    if stream.read(1):
+        raise ValueError(f"there are further bytes behind the {size} of its shape {shape}")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def write_idx(path: str | os.PathLike[str], array: Any) -> None:
+    """Write an array in the IDX format, compressed if the name ends in ".gz"; atomically.
+
+    Parameters
+    ----------
+    path : path-like
+    array : array-like of uint8, int8, int16, int32, float32 or float64, of 1 to 255 dimensions
+
+    Raises
+    ------
+    ValueError
+        If the type or the shape has no place in the format.
+    OSError
+        If the file cannot be written.
+    """
+    values = np.asarray(array)
+    codes = {np.dtype(t).newbyteorder("="): code for code, t in _IDX_TYPES.items()}
+    code = codes.get(values.dtype.newbyteorder("="))
+    if code is None:
+        known = ", ".join(str(dtype) for dtype in codes)
+        raise ValueError(f"IDX files hold {known}, not {values.dtype}")
+    if values.ndim == 0 or any(n >= 2**32 for n in values.shape):
+        raise ValueError(f"a shape of {values.shape} has no place in an IDX file")
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, code, values.ndim, *values.shape)
+    data = header + values.astype(_IDX_TYPES[code]).tobytes()
+    if os.fspath(path).endswith(".gz"):
+        data = gzip.compress(data, mtime=0)  # the same array, the same file
+    with atomic_write(path, binary=True) as file:
+        file.write(data)
+
+
+def load_mnist(
+    path: str | os.PathLike[str] | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any], npt.NDArray[np.float32], npt.NDArray[Any]]:
+    """Load MNIST's 70,000 handwritten digits of 28 x 28 pixels from its four IDX files.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The folder with the files, each plain or with ".gz"; by default `$EXACTNET_DATA`.
+
+    Returns
+    -------
+    X_train : ndarray of float32, (60000, 784)
+        Pixels in [0, 1].
+    y_train : ndarray of int64, (60000,)
+        Labels from 0 to 9.
+    X_test : ndarray of float32, (10000, 784)
+    y_test : ndarray of int64, (10000,)
+
+    Raises
+    ------
+    FileNotFoundError
+        If no folder is given, or a file is missing.
+    ValueError
+        If a file is damaged, or there are not as many labels as images.
+    """
+    folder = path if path is not None else os.environ.get("EXACTNET_DATA")
+    if not folder:
+        raise FileNotFoundError(
+            "no folder with the MNIST files: pass path, or set EXACTNET_DATA to it"
+        )
+    parts: list[npt.NDArray[Any]] = []
+    for prefix in ("train", "t10k"):
+        images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"))
+        labels = read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"))
+        if images.ndim != 3 or labels.ndim != 1 or {images.dtype, labels.dtype} != {_U1}:
+            raise ValueError(f"{os.fspath(folder)}: the {prefix} files are not images and labels")
+        if len(images) != len(labels):
+            raise ValueError(
+                f"{os.fspath(folder)}: {len(images)} {prefix} images but {len(labels)} labels"
+            )
+        X = images.reshape(len(images), -1).astype(np.float32)
+        X /= np.float32(255)
+        parts += [X, labels.astype(np.int64)]
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _find(folder: str | os.PathLike[str], name: str) -> Path:
+    for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f"{os.fspath(folder)} holds neither {name} nor {name}.gz")
