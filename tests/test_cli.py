@@ -244,6 +244,20 @@ def test_errors_of_any_size_are_reported(tmp_path, run):
     assert "the largest error is about 1e+400" in out
 
 
+def test_the_output_must_not_be_the_data(data, run):
+    before = data.read_text()
+    status, _, err = run("memorize", data, "--target", "label", "-o", data)
+    assert status == 2
+    assert "the network would replace its own data" in err
+    assert data.read_text() == before
+
+
+def test_large_network_files_need_leave(network, data, run):
+    arguments = ("verify", network, data, "--target", "label", "--max-bytes")
+    assert run(*arguments, "100")[0] == 2
+    assert run(*arguments, "100000")[0] == 0
+
+
 def test_damaged_archives(tmp_path, network, run):
     path = tmp_path / "data.npz"
     np.savez_compressed(path, X=np.arange(2000.0).reshape(1000, 2), y=np.arange(1000))

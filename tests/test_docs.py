@@ -4,6 +4,10 @@ import doctest
 import importlib
 import pkgutil
 import re
+import sys
+import textwrap
+import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,26 @@ def test_readme():
         assert ">>>" in block
         runner.run(parser.get_doctest(block, scope, f"README.md[{k}]", "README.md", 0))
     assert runner.summarize().failed == 0
+
+
+def test_program_of_the_file_format(tmp_path, monkeypatch):
+    """The program in docs/file-format.md, on numbers longer than Python's default limit."""
+    text = (ROOT / "docs/file-format.md").read_text()
+    program = text[text.index("    import json, sys") : text.index("Files are written")]
+    value = 3**10_000
+    net = exactnet.ExactNetwork.from_arrays([[[value]], [[-1]]], [[1], [Fraction(1, value)]])
+    net.save(tmp_path / "net.json")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    limit = sys.get_int_max_str_digits()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            exec(textwrap.dedent(program), scope)
+        assert scope["predict"]([2]) == [-(2 * value + 1) + Fraction(1, value)]
+        assert scope["predict"]([-1]) == [Fraction(1, value)]
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 def test_version_is_said_once():

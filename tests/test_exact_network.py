@@ -114,6 +114,7 @@ DAMAGE = {
     "newer version": (edited(lambda d: d.update(version=2)), "version 2 of the format is unknown"),
     "boolean version": (edited(lambda d: d.update(version=True)), "version True of the format"),
     "missing entry": (edited(lambda d: d.pop("biases")), "missing or unknown entries: biases"),
+    "entry twice": (lambda text: '{"version":7,' + text[1:], "an entry appears twice"),
     "unknown entry": (edited(lambda d: d.update(extra=1)), "missing or unknown entries: extra"),
     "zero denominator": (set_weight("1/0"), "weights[1][0][0] has the denominator 0"),
     "number": (set_weight(1.5), "weights[1][0][0] must be a rational as a string"),

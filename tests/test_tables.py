@@ -1,3 +1,4 @@
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -98,6 +99,12 @@ def test_data_frames_are_not_rounded():
     assert values(as_points(frame)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
     same = Frame([np.array([1, 2]), np.array([3, 4])])
     assert values(as_points(same)) == [[1, 3], [2, 4]]
+
+
+def test_matrices():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        assert values(as_points(np.matrix([[1, 2], [3, 4]]))) == [[1, 2], [3, 4]]
 
 
 def test_masked_arrays():

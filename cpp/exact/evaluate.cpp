@@ -401,7 +401,9 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
     }
 
     monitor.begin(points.rows);
-    const std::size_t n_tasks = task_count(points.rows, n_threads, 8);
+    // Along a line every further task has to find its first pattern from nothing; single points
+    // are alike.
+    const std::size_t n_tasks = task_count(points.rows, n_threads, direction ? 1 : 8);
     parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
         const std::size_t begin = points.rows * task / n_tasks;
         const std::size_t end = points.rows * (task + 1) / n_tasks;

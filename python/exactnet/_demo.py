@@ -151,7 +151,7 @@ output= {NINE_TARGETS}
 MP(x) - output = {[float(o - t) for o, t in zip(ours["outputs"], target, strict=True)]}
 
 All {digits["n_points"]} handwritten digits that come with the package
-=====================================================
+======================================================
 
 network                         [{sizes}], ReLU
 constructed in                  {digits["construction_seconds"]:.3f} s

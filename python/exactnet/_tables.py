@@ -127,7 +127,7 @@ def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
             raise ValueError(f"{name} has masked entries: only complete data is allowed")
         return values.data
     if isinstance(values, np.ndarray):
-        return values
+        return np.asarray(values)  # no np.matrix, whose rows are matrices
     if hasattr(values, "to_numpy") and np.ndim(getattr(values, "dtypes", 0)) == 1:
         # a DataFrame: a common type for all columns would round large integers beside floats
         kinds = {str(dtype) for dtype in values.dtypes}
@@ -293,8 +293,8 @@ def to_mpq(value: Any, where: str, *index: int) -> Any:
 
 
 def thread_count(value: Any) -> int:
-    """Check a number of threads; more than four per processor are as good as four."""
-    return min(positive_integer(value, "n_threads"), 4 * (os.cpu_count() or 1))
+    """Check a number of threads; more than there are processors only cost time."""
+    return min(positive_integer(value, "n_threads"), os.cpu_count() or 1)
 
 
 def positive_integer(value: Any, name: str) -> int:

@@ -99,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("network", metavar="NETWORK", help="file that `exactnet memorize` wrote")
     check.add_argument("data", metavar="DATA", help=_DATA_HELP)
     check.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
+    check.add_argument(
+        "--max-bytes", type=int, default=2**30, help="refuse larger network files; default: 1 GiB"
+    )
     check.set_defaults(run=_run_verify)
 
     for command in (build, check):
@@ -123,6 +126,8 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 def _run_memorize(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    if os.path.exists(arguments.output) and os.path.samefile(arguments.output, arguments.data):
+        raise ValueError(f"{arguments.output}: the network would replace its own data")
     X, y = read_data(arguments.data, arguments.target)
     start = time.perf_counter()
     with ProgressBar("constructing") as bar:
@@ -161,7 +166,7 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
 
 
 def _run_verify(arguments: argparse.Namespace) -> int:
-    network = ExactNetwork.load(arguments.network)
+    network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
     X, y = read_data(arguments.data, arguments.target)
     with ProgressBar("verifying") as bar:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)

@@ -222,7 +222,7 @@ class ExactNetwork:
             )
         try:
             with open(path, encoding="utf-8") as file:
-                document = json.load(file)
+                document = json.load(file, object_pairs_hook=_unique_keys)
             return cls._from_document(document)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{name}: not a network file, or damaged: {error}") from None
@@ -312,6 +312,13 @@ class ExactNetwork:
 
 class _FormatError(Exception):
     """What is wrong with a network file, without its name."""
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise _FormatError("an entry appears twice")
+    return document
 
 
 def _sized_list(value: Any, length: int | None, what: str) -> list[Any]:
