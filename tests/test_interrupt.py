@@ -1,14 +1,11 @@
 """Ctrl-C during long calls, and other threads meanwhile."""
 
-import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from conftest import random_points
+from conftest import interrupt, random_points
 from exactnet import memorize, verify
 
 SCRIPT = """
@@ -73,22 +70,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "n_threads"), CASES, ids=str)
 def test_ctrl_c_is_answered_at_once(kind, n_threads):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(kind=kind, n_threads=n_threads)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline() == "started\n", process.stderr.read()
-        time.sleep(0.3)
-        sent = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert errors == ""
-    delay = float(output) - sent
+    delay, _ = interrupt(SCRIPT.format(kind=kind, n_threads=n_threads), after=0.3)
     print(f"{kind} {n_threads}: {delay:.3f} s")
     assert delay < 0.2
 

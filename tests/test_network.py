@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
+from conftest import interrupt
 from exactnet import Network, _core, datasets
 from exactnet.activations import LeakyReLU, Sigmoid, Step
 from exactnet.network import DivergenceError
@@ -328,24 +327,9 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_during_fit():
-    import signal
-    import time
-
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout.readline() == "started\n"
-        time.sleep(0.7)
-        sent = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert errors == ""
-    finished, changed = output.split()
+    delay, (changed,) = interrupt(INTERRUPT, after=0.7)
     assert changed == "True"
-    assert float(finished) - sent < 0.2
+    assert delay < 0.2
 
 
 nan = float("nan")
