@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -11,8 +12,10 @@
 
 #include "convert.hpp"
 #include "dense/kernels.hpp"
+#include "dense/loss.hpp"
 #include "dense/network.hpp"
 #include "dense/random.hpp"
+#include "dense/samples.hpp"
 #include "dense/trainer.hpp"
 
 namespace exactnet::bindings {
@@ -82,36 +85,45 @@ class DenseNetwork {
     const dense::Kernels<T>& kernels() const { return *kernels_; }
     std::string isa() const { return kernels_->name; }
 
-    Array<T> predict(const Array<T>& x, bool activate_last) const {
-        check_samples(x);
-        const std::size_t n = rows_of(x);
+    /// None if x is not, as it stands, an array of finite samples of this network.
+    py::object predict(const py::object& x) const {
+        if (!py::isinstance<Array<T>>(x)) return py::none();
+        const auto array = py::reinterpret_borrow<Array<T>>(x);
+        if (!fits(array)) return py::none();
+        const std::size_t n = rows_of(array), size = n * layers_.front().inputs;
         Array<T> result({n, layers_.back().outputs});
         T* const out = result.mutable_data();
-        const T* const in = x.data();
+        const T* const in = array.data();
+        const auto compute = [&] {
+            if (!dense::all_finite(in, size)) return false;
+            dense::predict(layers_, *kernels_, in, n, out);
+            return true;
+        };
+        bool finite;
         constexpr std::size_t short_call = 64;  // releasing the GIL costs more than it is worth
         if (n < short_call) {
-            dense::predict(layers_, *kernels_, in, n, out, activate_last);
+            finite = compute();
         } else {
             const py::gil_scoped_release release;
-            dense::predict(layers_, *kernels_, in, n, out, activate_last);
+            finite = compute();
         }
-        return result;
+        return finite ? py::object(std::move(result)) : py::none();
     }
 
     double loss(const Array<T>& x, const py::object& values, const py::object& labels,
                 const std::string& loss_name) const {
-        const Array<T> z = predict(x, false);
+        require(fits(x), "X does not fit the network");
         const auto targets = to_targets(x, values, labels);
         const dense::Loss loss_kind = to_loss(loss_name);
-        const T* const data = z.data();
-        const std::size_t n = rows_of(z);
+        const T* const data = x.data();
+        const std::size_t n = rows_of(x);
         const py::gil_scoped_release release;
-        return dense::mean_loss(loss_kind, layers_.back(), *kernels_, data, n, targets);
+        return dense::mean_loss(layers_, *kernels_, loss_kind, data, n, targets);
     }
 
     py::list gradients(const Array<T>& x, const py::object& values, const py::object& labels,
                        const std::string& loss_name) const {
-        check_samples(x);
+        require(fits(x), "X does not fit the network");
         const auto targets = to_targets(x, values, labels);
         const dense::Loss loss_kind = to_loss(loss_name);
         py::list result;
@@ -125,18 +137,15 @@ class DenseNetwork {
             std::fill_n(layer.biases, b.size(), T(0));
             result.append(py::make_tuple(w, b));
         }
-        const T* const data = x.data();
-        const std::size_t n = rows_of(x);
+        const dense::Data<T> data{x.data(), rows_of(x), targets};
         const py::gil_scoped_release release;
-        dense::Trainer<T> trainer(layers_, *kernels_, n, loss_kind, {});
-        trainer.gradients(data, targets, n, into);
+        dense::Trainer<T>(layers_, *kernels_, data, data.n, loss_kind, {}).gradients(into);
         return result;
     }
 
-    void check_samples(const Array<T>& x) const {
-        require(x.ndim() == 2 && rows_of(x) > 0 &&
-                    static_cast<std::size_t>(x.shape(1)) == layers_.front().inputs,
-                "X does not fit the network");
+    bool fits(const Array<T>& x) const {
+        return x.ndim() == 2 && x.shape(0) > 0 &&
+               static_cast<std::size_t>(x.shape(1)) == layers_.front().inputs;
     }
 
     dense::Targets<T> to_targets(const Array<T>& x, const py::object& values,
@@ -170,54 +179,92 @@ class DenseNetwork {
     std::vector<dense::Layer<T>> layers_;
 };
 
+/// Keeps the arrays that it trains on alive.
 template <class T>
 class DenseTrainer {
    public:
-    DenseTrainer(std::shared_ptr<DenseNetwork<T>> network, std::size_t batch_size,
-                 const std::string& loss, double learning_rate, double momentum, bool nesterov)
+    DenseTrainer(std::shared_ptr<DenseNetwork<T>> network, Array<T> x, py::object values,
+                 py::object labels, std::size_t batch_size, const std::string& loss,
+                 double learning_rate, double momentum, bool nesterov, std::size_t n_threads)
         : network_(std::move(network)),
-          trainer_(network_->layers(), network_->kernels(), check_batch(batch_size), to_loss(loss),
-                   {learning_rate, momentum, nesterov}) {}
+          x_(std::move(x)),
+          values_(std::move(values)),
+          labels_(std::move(labels)),
+          momentum_(momentum != 0) {
+        require(batch_size > 0 && n_threads > 0, "batch_size and n_threads must be positive");
+        require(network_->fits(x_), "X does not fit the network");
+        require(rows_of(x_) <= std::numeric_limits<std::uint32_t>::max(), "too many samples");
+        const dense::Data<T> data{x_.data(), rows_of(x_),
+                                  network_->to_targets(x_, values_, labels_)};
+        const dense::Loss loss_kind = to_loss(loss);
+        const py::gil_scoped_release release;
+        trainer_ = std::make_unique<dense::Trainer<T>>(
+            network_->layers(), network_->kernels(), data, batch_size, loss_kind,
+            dense::Optimizer{learning_rate, momentum, nesterov}, n_threads);
+    }
+
+    bool finite() const { return trainer_->finite(); }
 
     /// The network's arrays hold the new weights afterwards, also after an exception.
-    double epoch(const Array<T>& x, const py::object& values, const py::object& labels,
-                 const Array<std::uint32_t>& order, const py::object& progress) {
-        network_->check_samples(x);
-        const auto targets = network_->to_targets(x, values, labels);
-        const std::size_t n = rows_of(x);
-        const std::span<const std::uint32_t> rows(order.data(),
-                                                  static_cast<std::size_t>(order.size()));
-        require(std::all_of(rows.begin(), rows.end(), [&](std::uint32_t r) { return r < n; }),
-                "order names a row that does not exist");
-        const T* const data = x.data();
+    py::tuple run(std::size_t epochs, dense::Generator* shuffle, const py::object& progress) {
+        Array<double> losses(static_cast<py::ssize_t>(epochs));
+        Array<double> seconds(static_cast<py::ssize_t>(epochs));
+        const std::span<double> loss_span(losses.mutable_data(), epochs);
+        const std::span<double> seconds_span(seconds.mutable_data(), epochs);
         exact::Monitor monitor = make_monitor(progress);
-        const py::gil_scoped_release release;
-        trainer_.read();
-        double sum = 0;
-        try {
-            sum = trainer_.epoch(data, targets, rows, [&] { monitor.step(0); });
-        } catch (...) {
-            trainer_.write();
-            throw;
+        std::size_t finished = 0;
+        {
+            const py::gil_scoped_release release;
+            trainer_->read();
+            try {
+                monitor.begin(epochs * trainer_->n_batches());
+                finished = trainer_->run(loss_span, seconds_span, shuffle, [&] { monitor.step(); });
+            } catch (...) {
+                trainer_->write();
+                throw;
+            }
+            trainer_->write();
         }
-        trainer_.write();
-        return sum;
+        return py::make_tuple(losses, seconds, finished);
+    }
+
+    /// None without momentum; else (weights, biases) of every layer.
+    py::object velocity() {
+        if (!momentum_) return py::none();
+        py::list result;
+        for (std::size_t l = 0; l < network_->layers().size(); ++l) {
+            const dense::Layer<T>& layer = network_->layers()[l];
+            Array<T> w({layer.outputs, layer.inputs});
+            Array<T> b(static_cast<py::ssize_t>(layer.outputs));
+            trainer_->write_velocity(l, w.mutable_data(), b.mutable_data());
+            result.append(py::make_tuple(w, b));
+        }
+        return result;
+    }
+
+    void set_velocity(const std::vector<std::pair<Array<T>, Array<T>>>& velocity) {
+        const auto& layers = network_->layers();
+        require(momentum_ && velocity.size() == layers.size(), "no place for these velocities");
+        for (std::size_t l = 0; l < layers.size(); ++l) {
+            const auto& [w, b] = velocity[l];
+            require(static_cast<std::size_t>(w.size()) == layers[l].outputs * layers[l].inputs &&
+                        static_cast<std::size_t>(b.size()) == layers[l].outputs,
+                    "velocities do not fit the layers");
+            trainer_->read_velocity(l, w.data(), b.data());
+        }
     }
 
    private:
-    static std::size_t check_batch(std::size_t batch_size) {
-        require(batch_size > 0, "batch_size must be positive");
-        return batch_size;
-    }
-
     std::shared_ptr<DenseNetwork<T>> network_;
-    dense::Trainer<T> trainer_;
+    Array<T> x_;
+    py::object values_, labels_;
+    bool momentum_;
+    std::unique_ptr<dense::Trainer<T>> trainer_;
 };
 
 template <class T>
 void bind_precision(py::module_& module, const char* network_name, const char* trainer_name) {
     using Network = DenseNetwork<T>;
-    const auto none = py::none();
     py::class_<Network, std::shared_ptr<Network>>(module, network_name,
                                                   "Layers in the memory of NumPy arrays.")
         .def(py::init<std::vector<Array<T>>, std::vector<Array<T>>,
@@ -225,41 +272,32 @@ void bind_precision(py::module_& module, const char* network_name, const char* t
                       const std::string&>(),
              py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("isa"))
         .def_property_readonly("isa", &Network::isa)
-        .def("predict", &Network::predict, py::arg("x").noconvert(),
-             py::arg("activate_last") = true)
+        .def("predict", &Network::predict, py::arg("x"),
+             "The outputs, or None if x is not a matrix of finite samples in the right memory.")
         .def("loss", &Network::loss, py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
              py::arg("loss"))
         .def("gradients", &Network::gradients, py::arg("x").noconvert(), py::arg("values"),
              py::arg("labels"), py::arg("loss"));
     py::class_<DenseTrainer<T>>(module, trainer_name, "Minibatch SGD with its optimiser state.")
-        .def(py::init<std::shared_ptr<Network>, std::size_t, const std::string&, double, double,
-                      bool>(),
-             py::arg("network"), py::arg("batch_size"), py::arg("loss"), py::arg("learning_rate"),
-             py::arg("momentum"), py::arg("nesterov"))
-        .def("epoch", &DenseTrainer<T>::epoch, py::arg("x").noconvert(), py::arg("values"),
-             py::arg("labels"), py::arg("order").noconvert(), py::arg("progress") = none,
-             "Sum of the losses of all samples.");
+        .def(py::init<std::shared_ptr<Network>, Array<T>, py::object, py::object, std::size_t,
+                      const std::string&, double, double, bool, std::size_t>(),
+             py::arg("network"), py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
+             py::arg("batch_size"), py::arg("loss"), py::arg("learning_rate"), py::arg("momentum"),
+             py::arg("nesterov"), py::arg("n_threads"))
+        .def_property_readonly("finite", &DenseTrainer<T>::finite)
+        .def("run", &DenseTrainer<T>::run, py::arg("epochs"), py::arg("shuffle"),
+             py::arg("progress") = py::none(),
+             "Train; (losses, seconds, number of epochs before the loss was not finite).")
+        .def("velocity", &DenseTrainer<T>::velocity)
+        .def("set_velocity", &DenseTrainer<T>::set_velocity, py::arg("velocity"));
 }
 
 }  // namespace
 
 void bind_dense(py::module_& module) {
-    bind_precision<float>(module, "DenseNetwork32", "DenseTrainer32");
-    bind_precision<double>(module, "DenseNetwork64", "DenseTrainer64");
-    module.def("supported_isas", &dense::supported_isas,
-               "Instruction sets of this processor that there are kernels for, fastest first.");
     py::class_<dense::Generator>(module, "Generator", "The package's random numbers.")
         .def(py::init<std::uint64_t>(), py::arg("state"))
         .def_property_readonly("state", &dense::Generator::state)
-        .def(
-            "shuffle",
-            [](dense::Generator& generator, Array<std::uint32_t>& order) {
-                std::uint32_t* const data = order.mutable_data();
-                for (auto i = static_cast<std::uint64_t>(order.size()); i > 1; --i) {
-                    std::swap(data[i - 1], data[generator.below(i)]);
-                }
-            },
-            py::arg("order").noconvert())
         .def(
             "normal",
             [](dense::Generator& generator, std::size_t n, double scale) {
@@ -282,6 +320,21 @@ void bind_dense(py::module_& module) {
                 return values;
             },
             py::arg("n"), py::arg("limit"));
+    bind_precision<float>(module, "DenseNetwork32", "DenseTrainer32");
+    bind_precision<double>(module, "DenseNetwork64", "DenseTrainer64");
+    module.def(
+        "all_finite",
+        [](const py::array& x) {
+            const auto size = static_cast<std::size_t>(x.size());
+            if (py::isinstance<Array<float>>(x)) {
+                return dense::all_finite(static_cast<const float*>(x.data()), size);
+            }
+            require(py::isinstance<Array<double>>(x), "x must be a C-contiguous array of floats");
+            return dense::all_finite(static_cast<const double*>(x.data()), size);
+        },
+        py::arg("x"));
+    module.def("supported_isas", &dense::supported_isas,
+               "Instruction sets of this processor that there are kernels for, fastest first.");
 }
 
 }  // namespace exactnet::bindings

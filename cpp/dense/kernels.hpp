@@ -1,19 +1,19 @@
 // The inner loops of dense networks, compiled once per instruction set from kernels.inl.
 //
-// Weights are kept input-major in panels: panel p holds the columns (outputs) p * width ...
-// (p + 1) * width - 1 as rows of `width` numbers, one row per input, padded with zeros. A panel is
-// read front to back, whatever the layer's size, and every sum over inputs runs in the order of the
-// inputs, whatever the vector length: all instruction sets with fused multiply-add give the same
-// bits.
+// Every matrix of the core is kept in panels: panel p holds the columns p * width ...
+// (p + 1) * width - 1 as rows of `width` numbers, padded with columns of zeros. Weights are
+// (inputs, outputs), activations and their gradients (samples, units). A product then reads both
+// its factors front to back, whatever their sizes, and a row of a panel fills whole vectors.
 //
-// All pointers to panels, biases, and rows of activations and deltas are aligned to `alignment`
-// bytes, and their rows padded to a multiple of `width`.
+// Every sum over inputs or samples runs in an order that does not depend on the vector length: all
+// instruction sets with fused multiply-add give the same bits.
+//
+// Panels and biases are aligned to `alignment` bytes.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "types.hpp"
@@ -22,15 +22,29 @@ namespace exactnet::dense {
 
 inline constexpr std::size_t alignment = 64;
 
-/// Inputs of a product: element (r, k) is data[r * row_stride + k * k_stride].
+/// The left factor of a product: element (r, k) is
+/// data[k / width * panel_stride + r * row_stride + k % width]. With panel_stride = width that is a
+/// row-major matrix, which need not be aligned.
 template <class T>
-struct Inputs {
+struct View {
     const T* data;
     std::size_t row_stride;
-    std::size_t k_stride;
+    std::size_t panel_stride;
 };
 
-/// How `update` turns the sum over the batch, s, into a change of weights.
+/// The non-zero inputs of one sample; see samples.hpp. Block b of the inputs, `sparse_block` of
+/// them, holds the entries offsets[b] ... offsets[b + 1] - 1, an even number.
+template <class T>
+struct SparseRow {
+    const std::uint32_t* offsets;
+    const T* values;
+    const std::uint8_t* columns;  // within the block
+};
+
+/// So many rows of a panel stay in the first-level cache while all samples pass over them.
+inline constexpr std::size_t sparse_block = 196;
+
+/// How the sum over the batch, s, changes weights.
 template <class T>
 struct Step {
     enum class Kind {
@@ -44,31 +58,51 @@ struct Step {
     T momentum = 0;
 };
 
+/// The weights of a layer, with what a step needs beside them in the same layout.
 template <class T>
-using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+struct Parameters {
+    T* weights;
+    T* velocity;  // null if the step needs none
+    T* sums;      // of sparse updates with momentum: zero before and after; else null
+    std::size_t panel_stride;
+    std::size_t n_panels;
+};
 
 template <class T>
 struct Kernels {
     const char* name;
-    std::size_t width;  // numbers in a row of a panel
+    std::size_t width;  // columns of a panel
 
-    /// Z (m, panels) = bias + A (m, n_k) W. Row k of A belongs to row index[k] of a panel, or to
-    /// row k where `index` is null. `panel_stride` is the distance between panels.
-    void (*product)(std::size_t m, std::size_t n_k, Inputs<T> a, const std::uint32_t* index,
-                    const T* panels, std::size_t panel_stride, std::size_t n_panels, const T* bias,
-                    T* z, std::size_t z_stride);
+    /// Z (m, columns) = bias + A (m, n_k) W. `bias` may be null.
+    void (*product)(std::size_t m, std::size_t n_k, View<T> a, const T* w, std::size_t w_stride,
+                    std::size_t n_panels, const T* bias, T* z, std::size_t z_stride);
 
-    /// Applies `step` with s = A^T D to the rows of all panels that `index` names (or to the first
-    /// n_k). `velocity` has the layout of `panels` and may be null if the step needs none.
-    void (*update)(std::size_t m, std::size_t n_k, Inputs<T> a, const std::uint32_t* index,
-                   const T* d, std::size_t d_stride, T* panels, T* velocity,
-                   std::size_t panel_stride, std::size_t n_panels, Step<T> step);
+    /// Applies `step` with s = A^T D to the rows k_begin ... k_end - 1 of the weights, where
+    /// k_begin is a multiple of width.
+    void (*update)(std::size_t m, std::size_t k_begin, std::size_t k_end, View<T> a, const T* d,
+                   std::size_t d_stride, Parameters<T> parameters, Step<T> step);
 
-    /// The same step with s = 0 for `n` numbers.
-    void (*coast)(T* weights, T* velocity, std::size_t n, Step<T> step);
+    /// As `product`, of sparse rows with n_k columns.
+    void (*sparse_product)(std::size_t m, std::size_t n_k, const SparseRow<T>* rows, const T* w,
+                           std::size_t w_stride, std::size_t n_panels, const T* bias, T* z,
+                           std::size_t z_stride);
 
-    /// z (m, n), in place; rows are `stride` apart. Softmax leaves the padding undefined.
-    void (*activate)(Activation activation, T* z, std::size_t m, std::size_t n, std::size_t stride);
+    /// As `update`, of sparse rows with n_k columns, for the blocks b_begin ... b_end - 1 of
+    /// columns. A step `gradient` needs weights that are zero.
+    void (*sparse_update)(std::size_t m, std::size_t n_k, std::size_t b_begin, std::size_t b_end,
+                          const SparseRow<T>* rows, const T* d, std::size_t d_stride,
+                          Parameters<T> parameters, Step<T> step);
+
+    /// Writes rows k_begin ... k_end - 1, multiples of width, of W as columns of its transpose.
+    void (*transpose)(std::size_t k_begin, std::size_t k_end, const T* w, std::size_t w_stride,
+                      std::size_t n_panels, T* transposed, std::size_t transposed_stride);
+
+    /// z, in place; n is a multiple of width / 2. Not for softmax.
+    void (*activate)(Activation activation, T* z, std::size_t n);
+
+    /// Softmax of the rows of z (m, n), in place. Row r had the largest element high[r] and the sum
+    /// sum[r] of exp(z - high[r]). Leaves the padding undefined.
+    void (*softmax)(std::size_t m, std::size_t n, T* z, std::size_t z_stride, T* high, T* sum);
 
     /// d *= derivative of the activation where its value is a, over n numbers; not for softmax.
     void (*multiply_derivative)(Activation activation, const T* a, T* d, std::size_t n);
@@ -76,9 +110,6 @@ struct Kernels {
     /// out[r] = bias[r] + sum over k of weights[r * n_k + k] x[k], for one unaligned sample.
     void (*dot_rows)(const T* weights, const T* bias, const T* x, std::size_t rows, std::size_t n_k,
                      T* out);
-
-    /// flags[k] != 0 where any of the m unaligned rows has a number other than 0 in column k < n.
-    void (*scan)(const T* const* rows, std::size_t m, std::size_t n, Bits<T>* flags);
 };
 
 /// Instruction sets by name, fastest first, that this processor can run.

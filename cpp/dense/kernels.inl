@@ -83,27 +83,35 @@ inline V<double> broadcast(double x) { return V<double>{x, x}; }
 
 // ---------------------------------------------------------------- products
 
-/// `rows` rows of the batch times one panel.
+template <class T>
+inline std::size_t smaller(T a, T b) {
+    return a < b ? a : b;
+}
+
+/// `rows` rows of A times one panel.
 template <class T, std::size_t rows>
-void product_block(std::size_t n_k, Inputs<T> a, const std::uint32_t* index, const T* panel,
-                   const T* bias, T* z, std::size_t z_stride) {
+void product_block(std::size_t n_k, View<T> a, const T* w, const T* bias, T* z) {
     V<T> sum[rows][2];
-    for (std::size_t r = 0; r < rows; ++r) {
-        sum[r][0] = load(bias);
-        sum[r][1] = load(bias + lanes<T>);
+    for (std::size_t half = 0; half < 2; ++half) {
+        const V<T> start = bias != nullptr ? load(bias + half * lanes<T>) : V<T>{};
+        for (std::size_t r = 0; r < rows; ++r) sum[r][half] = start;
     }
-    for (std::size_t k = 0; k < n_k; ++k) {
-        const T* w = panel + (index != nullptr ? index[k] : k) * width<T>;
-        const V<T> w0 = load(w), w1 = load(w + lanes<T>);
-        for (std::size_t r = 0; r < rows; ++r) {
-            const V<T> x = broadcast(a.data[r * a.row_stride + k * a.k_stride]);
-            sum[r][0] = fma(x, w0, sum[r][0]);
-            sum[r][1] = fma(x, w1, sum[r][1]);
+    for (std::size_t k = 0; k < n_k; k += width<T>) {
+        const std::size_t n = smaller(width<T>, n_k - k);
+        for (std::size_t i = 0; i < n; ++i) {
+            const V<T> w0 = load(w), w1 = load(w + lanes<T>);
+            w += width<T>;
+            for (std::size_t r = 0; r < rows; ++r) {
+                const V<T> x = broadcast(a.data[r * a.row_stride + i]);
+                sum[r][0] = fma(x, w0, sum[r][0]);
+                sum[r][1] = fma(x, w1, sum[r][1]);
+            }
         }
+        a.data += a.panel_stride;
     }
     for (std::size_t r = 0; r < rows; ++r) {
-        store(z + r * z_stride, sum[r][0]);
-        store(z + r * z_stride + lanes<T>, sum[r][1]);
+        store(z + r * width<T>, sum[r][0]);
+        store(z + r * width<T> + lanes<T>, sum[r][1]);
     }
 }
 
@@ -124,16 +132,15 @@ inline void with_constant(std::size_t count, const Body& body) {
 }
 
 template <class T>
-void product(std::size_t m, std::size_t n_k, Inputs<T> a, const std::uint32_t* index,
-             const T* panels, std::size_t panel_stride, std::size_t n_panels, const T* bias, T* z,
-             std::size_t z_stride) {
+void product(std::size_t m, std::size_t n_k, View<T> a, const T* w, std::size_t w_stride,
+             std::size_t n_panels, const T* bias, T* z, std::size_t z_stride) {
     for (std::size_t p = 0; p < n_panels; ++p) {
+        const T* const panel_bias = bias != nullptr ? bias + p * width<T> : nullptr;
         balanced(m, EXACTNET_MAX_ROWS, [&](std::size_t begin, std::size_t end) {
-            const Inputs<T> block{a.data + begin * a.row_stride, a.row_stride, a.k_stride};
+            const View<T> block{a.data + begin * a.row_stride, a.row_stride, a.panel_stride};
             with_constant<EXACTNET_MAX_ROWS>(end - begin, [&](auto rows) {
-                product_block<T, rows.value>(n_k, block, index, panels + p * panel_stride,
-                                             bias + p * width<T>,
-                                             z + begin * z_stride + p * width<T>, z_stride);
+                product_block<T, rows.value>(n_k, block, w + p * w_stride, panel_bias,
+                                             z + p * z_stride + begin * width<T>);
             });
         });
     }
@@ -151,52 +158,216 @@ inline void apply(Step<T> step, V<T> sum, T* weights, T* velocity) {
         const V<T> mu = broadcast(step.momentum), change = sum * scale;
         const V<T> v = fma(mu, load(velocity), change);
         store(velocity, v);
-        const V<T> w = load(weights);
-        store(weights, step.kind == Kind::momentum ? w + v : fma(mu, v, w + change));
+        const V<T> old = load(weights);
+        store(weights, step.kind == Kind::momentum ? old + v : fma(mu, v, old + change));
     }
 }
 
-/// `count` rows of one panel.
+/// `count` rows of one panel of weights, from as many columns of one panel of A.
 template <class T, std::size_t count>
-void update_block(std::size_t m, Inputs<T> a, const std::uint32_t* index, std::size_t first,
-                  const T* d, std::size_t d_stride, T* panel, T* velocity, Step<T> step) {
+void update_block(std::size_t m, const T* a, std::size_t a_stride, const T* d, T* weights,
+                  T* velocity, Step<T> step) {
     V<T> sum[count][2];
     for (std::size_t i = 0; i < count; ++i) sum[i][0] = sum[i][1] = V<T>{};
     for (std::size_t r = 0; r < m; ++r) {
-        const V<T> d0 = load(d + r * d_stride), d1 = load(d + r * d_stride + lanes<T>);
+        const V<T> d0 = load(d), d1 = load(d + lanes<T>);
+        d += width<T>;
         for (std::size_t i = 0; i < count; ++i) {
-            const V<T> x = broadcast(a.data[r * a.row_stride + (first + i) * a.k_stride]);
+            const V<T> x = broadcast(a[i]);
             sum[i][0] = fma(x, d0, sum[i][0]);
             sum[i][1] = fma(x, d1, sum[i][1]);
         }
+        a += a_stride;
     }
     for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t row = (index != nullptr ? index[first + i] : first + i) * width<T>;
         for (std::size_t half = 0; half < 2; ++half) {
-            const std::size_t at = row + half * lanes<T>;
-            apply(step, sum[i][half], panel + at, velocity != nullptr ? velocity + at : nullptr);
+            const std::size_t at = i * width<T> + half * lanes<T>;
+            apply(step, sum[i][half], weights + at, velocity != nullptr ? velocity + at : nullptr);
         }
     }
 }
 
 template <class T>
-void update(std::size_t m, std::size_t n_k, Inputs<T> a, const std::uint32_t* index, const T* d,
-            std::size_t d_stride, T* panels, T* velocity, std::size_t panel_stride,
-            std::size_t n_panels, Step<T> step) {
-    for (std::size_t p = 0; p < n_panels; ++p) {
-        T* const v = velocity != nullptr ? velocity + p * panel_stride : nullptr;
-        balanced(n_k, EXACTNET_MAX_ROWS, [&](std::size_t begin, std::size_t end) {
-            with_constant<EXACTNET_MAX_ROWS>(end - begin, [&](auto count) {
-                update_block<T, count.value>(m, a, index, begin, d + p * width<T>, d_stride,
-                                             panels + p * panel_stride, v, step);
-            });
+void update(std::size_t m, std::size_t k_begin, std::size_t k_end, View<T> a, const T* d,
+            std::size_t d_stride, Parameters<T> parameters, Step<T> step) {
+    for (std::size_t p = 0; p < parameters.n_panels; ++p) {
+        for (std::size_t k = k_begin; k < k_end; k += width<T>) {
+            const T* const columns = a.data + k / width<T> * a.panel_stride;
+            const std::size_t at = p * parameters.panel_stride + k * width<T>;
+            T* const v = parameters.velocity != nullptr ? parameters.velocity + at : nullptr;
+            balanced(smaller(width<T>, k_end - k), EXACTNET_MAX_ROWS,
+                     [&](std::size_t begin, std::size_t end) {
+                         with_constant<EXACTNET_MAX_ROWS>(end - begin, [&](auto count) {
+                             update_block<T, count.value>(
+                                 m, columns + begin, a.row_stride, d + p * d_stride,
+                                 parameters.weights + at + begin * width<T>,
+                                 v != nullptr ? v + begin * width<T> : nullptr, step);
+                         });
+                     });
+        }
+    }
+}
+
+// ---------------------------------------------------------------- products of sparse rows
+
+/// One block of inputs of all samples times `count` panels. Even and odd entries have sums of their
+/// own, so that an addition need not wait for the one before.
+template <class T, std::size_t count>
+void sparse_product_block(std::size_t m, const SparseRow<T>* rows, std::size_t b, const T* w,
+                          std::size_t w_stride, const T* bias, T* z, std::size_t z_stride) {
+    constexpr std::size_t vectors = 2 * count;
+    const auto panel_at = [](std::size_t v, std::size_t stride) {
+        return v / 2 * stride + v % 2 * lanes<T>;
+    };
+    for (std::size_t r = 0; r < m; ++r) {
+        const SparseRow<T> row = rows[r];
+        const std::size_t end = row.offsets[b + 1];
+        V<T> even[vectors], odd[vectors] = {};
+        for (std::size_t v = 0; v < vectors; ++v) {
+            if (b == 0) {
+                even[v] = load(bias + v * lanes<T>);
+            } else {
+                even[v] = load(z + panel_at(v, z_stride) + r * width<T>);
+            }
+        }
+        for (std::size_t i = row.offsets[b]; i < end; i += 2) {
+            const V<T> x0 = broadcast(row.values[i]), x1 = broadcast(row.values[i + 1]);
+            const T* const w0 = w + row.columns[i] * width<T>;
+            const T* const w1 = w + row.columns[i + 1] * width<T>;
+            for (std::size_t v = 0; v < vectors; ++v) {
+                even[v] = fma(x0, load(w0 + panel_at(v, w_stride)), even[v]);
+                odd[v] = fma(x1, load(w1 + panel_at(v, w_stride)), odd[v]);
+            }
+        }
+        for (std::size_t v = 0; v < vectors; ++v) {
+            store(z + panel_at(v, z_stride) + r * width<T>, even[v] + odd[v]);
+        }
+    }
+}
+
+template <class T>
+void sparse_product(std::size_t m, std::size_t n_k, const SparseRow<T>* rows, const T* w,
+                    std::size_t w_stride, std::size_t n_panels, const T* bias, T* z,
+                    std::size_t z_stride) {
+    const std::size_t n_blocks = (n_k + sparse_block - 1) / sparse_block;
+    for (std::size_t p = 0; p < n_panels; p += 2) {
+        with_constant<2>(smaller(std::size_t{2}, n_panels - p), [&](auto count) {
+            for (std::size_t b = 0; b < n_blocks; ++b) {
+                sparse_product_block<T, count.value>(
+                    m, rows, b, w + p * w_stride + b * sparse_block * width<T>, w_stride,
+                    bias + p * width<T>, z + p * z_stride, z_stride);
+            }
         });
     }
 }
 
+/// Adds one block of inputs of all samples, times their gradients, to `count` panels.
+template <class T, std::size_t count>
+void sparse_update_block(std::size_t m, const SparseRow<T>* rows, std::size_t b, const T* d,
+                         std::size_t d_stride, T scale, T* w, std::size_t w_stride) {
+    constexpr std::size_t vectors = 2 * count;
+    const auto panel_at = [](std::size_t v, std::size_t stride) {
+        return v / 2 * stride + v % 2 * lanes<T>;
+    };
+    for (std::size_t r = 0; r < m; ++r) {
+        const SparseRow<T> row = rows[r];
+        const std::size_t end = row.offsets[b + 1];
+        V<T> change[vectors];
+        for (std::size_t v = 0; v < vectors; ++v) {
+            change[v] = load(d + panel_at(v, d_stride) + r * width<T>) * broadcast(scale);
+        }
+        for (std::size_t i = row.offsets[b]; i < end; ++i) {
+            const V<T> x = broadcast(row.values[i]);
+            T* const at = w + row.columns[i] * width<T>;
+            for (std::size_t v = 0; v < vectors; ++v) {
+                T* const here = at + panel_at(v, w_stride);
+                store(here, fma(x, change[v], load(here)));
+            }
+        }
+    }
+}
+
 template <class T>
-void coast(T* weights, T* velocity, std::size_t n, Step<T> step) {
-    for (std::size_t k = 0; k < n; k += lanes<T>) apply(step, V<T>{}, weights + k, velocity + k);
+void sparse_update(std::size_t m, std::size_t n_k, std::size_t b_begin, std::size_t b_end,
+                   const SparseRow<T>* rows, const T* d, std::size_t d_stride,
+                   Parameters<T> parameters, Step<T> step) {
+    const std::size_t stride = parameters.panel_stride;
+    T* const into = parameters.sums != nullptr ? parameters.sums : parameters.weights;
+    Step<T> rest = step;
+    rest.scale = 1;
+    for (std::size_t p = 0; p < parameters.n_panels; p += 2) {
+        with_constant<2>(smaller(std::size_t{2}, parameters.n_panels - p), [&](auto count) {
+            for (std::size_t b = b_begin; b < b_end; ++b) {
+                const std::size_t first = p * stride + b * sparse_block * width<T>;
+                sparse_update_block<T, count.value>(m, rows, b, d + p * d_stride, d_stride,
+                                                    step.scale, into + first, stride);
+                if (parameters.sums == nullptr) continue;
+                // inputs that were 0 have no gradient, but their weights still move
+                const std::size_t n = smaller(sparse_block, n_k - b * sparse_block) * width<T>;
+                for (std::size_t q = 0; q < count.value; ++q) {
+                    const std::size_t begin = first + q * stride;
+                    for (std::size_t at = begin; at < begin + n; at += lanes<T>) {
+                        apply(rest, load(into + at), parameters.weights + at,
+                              parameters.velocity + at);
+                        store(into + at, V<T>{});
+                    }
+                }
+            }
+        });
+    }
+}
+
+// ---------------------------------------------------------------- transposition
+
+/// Rows and columns `step` apart change places, for every power of two: Eklundh's method.
+template <class T, std::size_t step>
+inline void transpose_steps(V<T> (&rows)[lanes<T>]) {
+    if constexpr (step > 0) {
+        Mask<T> low, high;
+        for (std::size_t k = 0; k < lanes<T>; ++k) {
+            const bool second = (k & step) != 0;
+            low[k] = static_cast<int>(second ? lanes<T> + k - step : k);
+            high[k] = static_cast<int>(second ? lanes<T> + k : k + step);
+        }
+        for (std::size_t r = 0; r < lanes<T>; ++r) {
+            if ((r & step) != 0) continue;
+            const V<T> a = rows[r], b = rows[r + step];
+#if defined(__clang__)
+            for (std::size_t k = 0; k < lanes<T>; ++k) {
+                const bool second = (k & step) != 0;
+                rows[r][k] = second ? b[k - step] : a[k];
+                rows[r + step][k] = second ? b[k] : a[k + step];
+            }
+#else
+            rows[r] = __builtin_shuffle(a, b, low);
+            rows[r + step] = __builtin_shuffle(a, b, high);
+#endif
+        }
+        transpose_steps<T, step / 2>(rows);
+    }
+}
+
+template <class T>
+void transpose(std::size_t k_begin, std::size_t k_end, const T* w, std::size_t w_stride,
+               std::size_t n_panels, T* transposed, std::size_t transposed_stride) {
+    for (std::size_t k = k_begin; k < k_end; k += width<T>) {
+        T* const to = transposed + k / width<T> * transposed_stride;
+        for (std::size_t p = 0; p < n_panels; ++p) {
+            const T* const from = w + p * w_stride + k * width<T>;
+            for (std::size_t i = 0; i < width<T>; i += lanes<T>) {
+                for (std::size_t j = 0; j < width<T>; j += lanes<T>) {
+                    V<T> rows[lanes<T>];
+                    for (std::size_t r = 0; r < lanes<T>; ++r) {
+                        rows[r] = load(from + (i + r) * width<T> + j);
+                    }
+                    transpose_steps<T, lanes<T> / 2>(rows);
+                    for (std::size_t r = 0; r < lanes<T>; ++r) {
+                        store(to + (p * width<T> + j + r) * width<T> + i, rows[r]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 // ---------------------------------------------------------------- elementary functions
@@ -260,51 +431,54 @@ inline V<T> tanh(V<T> x) {
 }
 
 template <class T, class Function>
-inline void each(T* z, std::size_t m, std::size_t n, std::size_t stride, const Function& function) {
-    for (std::size_t r = 0; r < m; ++r) {
-        for (std::size_t k = 0; k < n; k += lanes<T>) {
-            T* const at = z + r * stride + k;
-            store(at, function(load(at)));
-        }
-    }
+inline void each(T* z, std::size_t n, const Function& function) {
+    for (std::size_t k = 0; k < n; k += lanes<T>) store(z + k, function(load(z + k)));
 }
 
 template <class T>
-void softmax(T* z, std::size_t m, std::size_t n, std::size_t stride) {
-    for (std::size_t r = 0; r < m; ++r) {
-        T* const row = z + r * stride;
-        T high = row[0];
-        for (std::size_t k = 1; k < n; ++k) high = row[k] > high ? row[k] : high;
-        for (std::size_t k = 0; k < n; k += lanes<T>) {
-            store(row + k, exp<T>(load(row + k) - broadcast(high)));
-        }
-        T sum = 0;
-        for (std::size_t k = 0; k < n; ++k) sum += row[k];
-        for (std::size_t k = 0; k < n; ++k) row[k] /= sum;
-    }
-}
-
-template <class T>
-void activate(Activation activation, T* z, std::size_t m, std::size_t n, std::size_t stride) {
+void activate(Activation activation, T* z, std::size_t n) {
     const V<T> zero{}, one = broadcast(T(1));
     const V<T> slope = broadcast(static_cast<T>(activation.slope));
     const V<T> threshold = broadcast(static_cast<T>(activation.threshold));
     switch (activation.kind) {
-        case ActivationKind::linear:
-            return;
         case ActivationKind::sigmoid:
-            return each(z, m, n, stride,
+            return each(z, n,
                         [&](V<T> x) { return one / (one + exp<T>((threshold - x) * slope)); });
         case ActivationKind::tanh:
-            return each(z, m, n, stride, [&](V<T> x) { return tanh<T>(x); });
+            return each(z, n, [&](V<T> x) { return tanh<T>(x); });
         case ActivationKind::relu:
-            return each(z, m, n, stride, [&](V<T> x) { return x < zero ? zero : x; });
+            return each(z, n, [&](V<T> x) { return x < zero ? zero : x; });
         case ActivationKind::leaky_relu:
-            return each(z, m, n, stride, [&](V<T> x) { return x < zero ? x * slope : x; });
+            return each(z, n, [&](V<T> x) { return x < zero ? x * slope : x; });
         case ActivationKind::step:
-            return each(z, m, n, stride, [&](V<T> x) { return x > threshold ? one : zero; });
+            return each(z, n, [&](V<T> x) { return x > threshold ? one : zero; });
+        case ActivationKind::linear:
         case ActivationKind::softmax:
-            return softmax(z, m, n, stride);
+            return;
+    }
+}
+
+template <class T>
+void softmax(std::size_t m, std::size_t n, T* z, std::size_t z_stride, T* highs, T* sums) {
+    for (std::size_t r = 0; r < m; ++r) {
+        T* const row = z + r * width<T>;
+        const auto each_output = [&](const auto& function) {
+            for (std::size_t k = 0; k < n; k += width<T>) {
+                T* const part = row + k / width<T> * z_stride;
+                const std::size_t count = smaller(width<T>, n - k);
+                for (std::size_t i = 0; i < count; ++i) function(part[i]);
+            }
+        };
+        T high = row[0], sum = 0;
+        each_output([&](T x) { high = x > high ? x : high; });
+        for (std::size_t k = 0; k < n; k += lanes<T>) {
+            T* const part = row + k / width<T> * z_stride + k % width<T>;
+            store(part, exp<T>(load(part) - broadcast(high)));
+        }
+        each_output([&](T x) { sum += x; });
+        each_output([&](T& x) { x /= sum; });
+        highs[r] = high;
+        sums[r] = sum;
     }
 }
 
@@ -333,44 +507,45 @@ void multiply_derivative(Activation activation, const T* a, T* d, std::size_t n)
     }
 }
 
-template <class T>
-void dot_rows(const T* weights, const T* bias, const T* x, std::size_t rows, std::size_t n_k,
-              T* out) {
-    for (std::size_t r = 0; r < rows; ++r) {
-        const T* w = weights + r * n_k;
-        V<T> sum[4] = {};
-        std::size_t k = 0;
-        for (; k + 4 * lanes<T> <= n_k; k += 4 * lanes<T>) {
-            for (std::size_t i = 0; i < 4; ++i) {
-                const std::size_t at = k + i * lanes<T>;
-                sum[i] = fma(load_unaligned(w + at), load_unaligned(x + at), sum[i]);
-            }
+/// `count` outputs of one sample. Each sum has two parts, of even and of odd vectors.
+template <class T, std::size_t count>
+void dot_block(const T* weights, const T* bias, const T* x, std::size_t n_k, T* out) {
+    V<T> even[count] = {}, odd[count] = {};
+    std::size_t k = 0;
+    for (; k + 2 * lanes<T> <= n_k; k += 2 * lanes<T>) {
+        const V<T> x0 = load_unaligned(x + k), x1 = load_unaligned(x + k + lanes<T>);
+        for (std::size_t i = 0; i < count; ++i) {
+            const T* const w = weights + i * n_k + k;
+            even[i] = fma(load_unaligned(w), x0, even[i]);
+            odd[i] = fma(load_unaligned(w + lanes<T>), x1, odd[i]);
         }
-        const V<T> total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-        T result = bias[r];
-        for (std::size_t i = 0; i < lanes<T>; ++i) result += total[i];
-        for (; k < n_k; ++k) result += w[k] * x[k];
-        out[r] = result;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        const V<T> both = even[i] + odd[i];
+        T parts[lanes<T>];
+        std::memcpy(parts, &both, sizeof(parts));
+        for (std::size_t half = lanes<T> / 2; half > 0; half /= 2) {
+            for (std::size_t j = 0; j < half; ++j) parts[j] += parts[j + half];
+        }
+        T sum = bias[i] + parts[0];
+        for (std::size_t rest = k; rest < n_k; ++rest) sum += weights[i * n_k + rest] * x[rest];
+        out[i] = sum;
     }
 }
 
-/// flags[k] != 0 where any of the m rows has a number other than 0 in column k.
 template <class T>
-void scan(const T* const* rows, std::size_t m, std::size_t n, Bits<T>* flags) {
-    for (std::size_t k = 0; k < n; ++k) flags[k] = 0;
-    for (std::size_t r = 0; r < m; ++r) {
-        for (std::size_t k = 0; k < n; ++k) {
-            Bits<T> bits;
-            std::memcpy(&bits, rows[r] + k, sizeof(bits));
-            flags[k] |= bits << 1;  // the sign does not count: -0 is 0
-        }
-    }
+void dot_rows(const T* weights, const T* bias, const T* x, std::size_t rows, std::size_t n_k,
+              T* out) {
+    std::size_t r = 0;
+    for (; r + 4 <= rows; r += 4) dot_block<T, 4>(weights + r * n_k, bias + r, x, n_k, out + r);
+    for (; r < rows; ++r) dot_block<T, 1>(weights + r * n_k, bias + r, x, n_k, out + r);
 }
 
 template <class T>
 constexpr Kernels<T> table{
-    EXACTNET_ISA_NAME,      width<T>,    product<T>, update<T>, coast<T>, activate<T>,
-    multiply_derivative<T>, dot_rows<T>, scan<T>};
+    EXACTNET_ISA_NAME, width<T>,     product<T>,  update<T>,  sparse_product<T>,
+    sparse_update<T>,  transpose<T>, activate<T>, softmax<T>, multiply_derivative<T>,
+    dot_rows<T>};
 
 }  // namespace
 

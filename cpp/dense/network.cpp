@@ -5,21 +5,42 @@
 namespace exactnet::dense {
 namespace {
 
+/// Activates rows of a matrix in panels.
+template <class T>
+void activate(const Kernels<T>& kernels, const Layer<T>& layer, Panels<T>& values, std::size_t m,
+              T* scratch) {
+    if (layer.activation.kind == ActivationKind::softmax) {
+        kernels.softmax(m, layer.outputs, values.data(), values.stride(), scratch, scratch + m);
+        return;
+    }
+    for (std::size_t p = 0; p < values.count(); ++p) {
+        kernels.activate(layer.activation, values.at(p, 0), m * values.width());
+    }
+}
+
 template <class T>
 void predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                 std::size_t n, T* outputs, bool activate_last) {
+                 std::size_t n, T* outputs) {
     std::size_t widest = 0;
     for (const Layer<T>& layer : layers) {
         widest = std::max(widest, round_up(layer.outputs, kernels.width));
     }
-    Buffer<T> scratch(2 * widest);
+    constexpr std::size_t usual = 512;  // two layers that fit here need no heap
+    alignas(alignment) T stack[usual];
+    Buffer<T> heap(2 * widest <= usual ? 0 : 2 * widest);
+    T* const scratch = heap.size() != 0 ? heap.data() : stack;
     for (std::size_t r = 0; r < n; ++r) {
         const T* input = x + r * layers.front().inputs;
-        T *now = scratch.data(), *other = scratch.data() + widest;
+        T *now = scratch, *other = scratch + widest;
         for (const Layer<T>& layer : layers) {
+            const std::size_t padded = round_up(layer.outputs, kernels.width);
             kernels.dot_rows(layer.weights, layer.biases, input, layer.outputs, layer.inputs, now);
-            if (activate_last || &layer != &layers.back()) {
-                kernels.activate(layer.activation, now, 1, layer.outputs, 0);
+            std::fill(now + layer.outputs, now + padded, T(0));
+            if (layer.activation.kind == ActivationKind::softmax) {
+                T high, sum;
+                kernels.softmax(1, layer.outputs, now, kernels.width, &high, &sum);
+            } else {
+                kernels.activate(layer.activation, now, padded);
             }
             input = now;
             std::swap(now, other);
@@ -30,33 +51,19 @@ void predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
 
 template <class T>
 void predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                  std::size_t n, T* outputs, bool activate_last) {
-    constexpr std::size_t most_rows = 96;  // keeps the activations of a part in cache
-    std::vector<PackedLayer<T>> packed;
-    std::vector<Buffer<T>> values;
-    for (const Layer<T>& layer : layers) {
-        packed.emplace_back(layer, kernels);
-        values.emplace_back(std::min(n, most_rows) * packed.back().padded_outputs());
-    }
-    const std::size_t n_outputs = layers.back().outputs;
-    for (std::size_t begin = 0; begin < n; begin += most_rows) {
-        const std::size_t m = std::min(most_rows, n - begin);
-        Inputs<T> input{x + begin * layers.front().inputs, layers.front().inputs, 1};
-        for (std::size_t l = 0; l < packed.size(); ++l) {
-            const PackedLayer<T>& layer = packed[l];
-            T* const z = values[l].data();
-            const std::size_t stride = layer.padded_outputs();
-            kernels.product(m, layer.source.inputs, input, nullptr, layer.weights.data(),
-                            layer.weights.stride(), layer.weights.count(), layer.biases.data(), z,
-                            stride);
-            if (activate_last || l + 1 < packed.size()) {
-                kernels.activate(layer.source.activation, z, m, layer.source.outputs, stride);
-            }
-            input = {z, stride, 1};
-        }
+                  std::size_t n, T* outputs) {
+    Forward<T> forward(layers, kernels, n);
+    const Layer<T>& last = layers.back();
+    Buffer<T> scratch(2 * forward.part());
+    for (std::size_t begin = 0; begin < n; begin += forward.part()) {
+        const std::size_t m = std::min(forward.part(), n - begin);
+        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m);
+        activate(kernels, last, z, m, scratch.data());
         for (std::size_t r = 0; r < m; ++r) {
-            std::copy_n(input.data + r * input.row_stride, n_outputs,
-                        outputs + (begin + r) * n_outputs);
+            T* const row = outputs + (begin + r) * last.outputs;
+            for (std::size_t p = 0, k = 0; p < z.count(); ++p, k += z.width()) {
+                std::copy_n(z.at(p, r), std::min(z.width(), last.outputs - k), row + k);
+            }
         }
     }
 }
@@ -64,15 +71,44 @@ void predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels
 }  // namespace
 
 template <class T>
-void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs, bool activate_last) {
-    constexpr std::size_t few = 8;  // from here on packing pays
-    (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs, activate_last);
+Forward<T>::Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
+                    std::size_t n_samples)
+    : kernels_(kernels), part_(std::min<std::size_t>(n_samples, 96)) {
+    for (const Layer<T>& layer : layers) {
+        layers_.emplace_back(layer, kernels);
+        values_.emplace_back(part_, layer.outputs, kernels.width);
+    }
 }
 
+template <class T>
+Panels<T>& Forward<T>::run(const T* x, std::size_t m) {
+    View<T> input{x, layers_.front().source.inputs, kernels_.width};
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const PackedLayer<T>& layer = layers_[l];
+        Panels<T>& values = values_[l];
+        kernels_.product(m, layer.source.inputs, input, layer.weights.data(),
+                         layer.weights.stride(), layer.weights.count(), layer.biases.data(),
+                         values.data(), values.stride());
+        if (l + 1 < layers_.size()) {
+            activate<T>(kernels_, layer.source, values, m, nullptr);
+        }
+        input = values.view();
+    }
+    return values_.back();
+}
+
+template <class T>
+void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
+             std::size_t n, T* outputs) {
+    constexpr std::size_t few = 8;  // from here on packing pays
+    (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs);
+}
+
+template class Forward<float>;
+template class Forward<double>;
 template void predict(const std::vector<Layer<float>>&, const Kernels<float>&, const float*,
-                      std::size_t, float*, bool);
+                      std::size_t, float*);
 template void predict(const std::vector<Layer<double>>&, const Kernels<double>&, const double*,
-                      std::size_t, double*, bool);
+                      std::size_t, double*);
 
 }  // namespace exactnet::dense

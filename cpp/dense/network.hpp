@@ -52,7 +52,8 @@ inline std::size_t round_up(std::size_t n, std::size_t unit) {
     return (n + unit - 1) / unit * unit;
 }
 
-/// A matrix (rows, columns) in panels of columns; see kernels.hpp.
+/// A matrix (rows, columns) in panels of columns; see kernels.hpp. Whole squares of width x width
+/// numbers are kept, so that transposing needs no special edge.
 template <class T>
 class Panels {
    public:
@@ -62,36 +63,43 @@ class Panels {
           columns_(columns),
           width_(width),
           count_((columns + width - 1) / width),
-          data_(rows * count_ * width) {}
+          stride_(round_up(rows, width) * width),
+          data_(count_ * stride_) {}
 
     T* data() noexcept { return data_.data(); }
     const T* data() const noexcept { return data_.data(); }
     std::size_t size() const noexcept { return data_.size(); }
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
+    std::size_t width() const noexcept { return width_; }
     std::size_t count() const noexcept { return count_; }
-    std::size_t stride() const noexcept { return rows_ * width_; }
+    std::size_t stride() const noexcept { return stride_; }
 
-    T& at(std::size_t row, std::size_t column) noexcept {
-        return data_.data()[column / width_ * stride() + row * width_ + column % width_];
+    /// The rows from `row` on of panel `panel`.
+    T* at(std::size_t panel, std::size_t row) noexcept {
+        return data_.data() + panel * stride_ + row * width_;
+    }
+    /// The rows from `row` on as a factor of a product.
+    View<T> view(std::size_t row = 0) const noexcept {
+        return {data_.data() + row * width_, width_, stride_};
     }
 
     /// From and to a row-major matrix (columns, rows), such as a layer's weights.
     void read_transposed(const T* matrix) noexcept {
         for (std::size_t c = 0; c < columns_; ++c) {
-            T* const column = &at(0, c);
+            T* const column = at(c / width_, 0) + c % width_;
             for (std::size_t r = 0; r < rows_; ++r) column[r * width_] = matrix[c * rows_ + r];
         }
     }
     void write_transposed(T* matrix) noexcept {
         for (std::size_t c = 0; c < columns_; ++c) {
-            const T* const column = &at(0, c);
+            const T* const column = at(c / width_, 0) + c % width_;
             for (std::size_t r = 0; r < rows_; ++r) matrix[c * rows_ + r] = column[r * width_];
         }
     }
 
    private:
-    std::size_t rows_ = 0, columns_ = 0, width_ = 1, count_ = 0;
+    std::size_t rows_ = 0, columns_ = 0, width_ = 1, count_ = 0, stride_ = 0;
     Buffer<T> data_;
 };
 
@@ -113,18 +121,35 @@ struct PackedLayer {
         weights.write_transposed(source.weights);
         std::memcpy(source.biases, biases.data(), source.outputs * sizeof(T));
     }
-    std::size_t padded_outputs() const noexcept { return biases.size(); }
 
     Layer<T> source;
     Panels<T> weights;
     Buffer<T> biases;
 };
 
-/// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned.
-/// `activate_last` off leaves the last layer's pre-activations. Few samples are computed straight
-/// from the caller's weights, many through panels.
+/// The forward pass of many samples, a part at a time.
+template <class T>
+class Forward {
+   public:
+    Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, std::size_t n_samples);
+
+    /// Rows of a part: as many as keep their activations in cache.
+    std::size_t part() const noexcept { return part_; }
+
+    /// Pre-activations (m, outputs) of the last layer for m <= part() rows of X, row-major.
+    Panels<T>& run(const T* x, std::size_t m);
+
+   private:
+    const Kernels<T>& kernels_;
+    std::size_t part_;
+    std::vector<PackedLayer<T>> layers_;
+    std::vector<Panels<T>> values_;
+};
+
+/// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned. Few samples
+/// are computed straight from the caller's weights, many through panels.
 template <class T>
 void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs, bool activate_last = true);
+             std::size_t n, T* outputs);
 
 }  // namespace exactnet::dense

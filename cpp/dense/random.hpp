@@ -22,12 +22,14 @@ class Generator {
         return z ^ (z >> 31);
     }
 
-    /// Uniform in [0, n), n > 0, without bias.
-    std::uint64_t below(std::uint64_t n) noexcept {
-        const std::uint64_t reject = (0 - n) % n;  // 2^64 mod n
-        std::uint64_t x = next();
-        while (x < reject) x = next();
-        return x % n;
+    /// Uniform in [0, n), n > 0, without bias: Lemire's multiplication (2019).
+    std::uint32_t below(std::uint32_t n) noexcept {
+        std::uint64_t product = (next() >> 32) * n;
+        if (static_cast<std::uint32_t>(product) < n) {
+            const std::uint32_t reject = (0 - n) % n;  // 2^32 mod n
+            while (static_cast<std::uint32_t>(product) < reject) product = (next() >> 32) * n;
+        }
+        return static_cast<std::uint32_t>(product >> 32);
     }
 
     /// Uniform in [-1, 1), a multiple of 2^-52.

@@ -68,9 +68,7 @@ class DenseNetwork32:
     ) -> None: ...
     @property
     def isa(self) -> str: ...
-    def predict(
-        self, x: npt.NDArray[np.float32], activate_last: bool = True
-    ) -> npt.NDArray[np.float32]: ...
+    def predict(self, x: Any) -> npt.NDArray[np.float32] | None: ...
     def loss(self, x: npt.NDArray[np.float32], values: Any, labels: Any, loss: str) -> float: ...
     def gradients(
         self, x: npt.NDArray[np.float32], values: Any, labels: Any, loss: str
@@ -80,20 +78,28 @@ class DenseTrainer32:
     def __init__(
         self,
         network: DenseNetwork32,
+        x: npt.NDArray[np.float32],
+        values: Any,
+        labels: Any,
         batch_size: int,
         loss: str,
         learning_rate: float,
         momentum: float,
         nesterov: bool,
+        n_threads: int,
     ) -> None: ...
-    def epoch(
+    @property
+    def finite(self) -> bool: ...
+    def run(
         self,
-        x: npt.NDArray[np.float32],
-        values: Any,
-        labels: Any,
-        order: npt.NDArray[np.uint32],
+        epochs: int,
+        shuffle: Generator | None,
         progress: Callable[[float], None] | None = None,
-    ) -> float: ...
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
+    def velocity(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] | None: ...
+    def set_velocity(
+        self, velocity: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+    ) -> None: ...
 
 class DenseNetwork64:
     def __init__(
@@ -105,9 +111,7 @@ class DenseNetwork64:
     ) -> None: ...
     @property
     def isa(self) -> str: ...
-    def predict(
-        self, x: npt.NDArray[np.float64], activate_last: bool = True
-    ) -> npt.NDArray[np.float64]: ...
+    def predict(self, x: Any) -> npt.NDArray[np.float64] | None: ...
     def loss(self, x: npt.NDArray[np.float64], values: Any, labels: Any, loss: str) -> float: ...
     def gradients(
         self, x: npt.NDArray[np.float64], values: Any, labels: Any, loss: str
@@ -117,27 +121,35 @@ class DenseTrainer64:
     def __init__(
         self,
         network: DenseNetwork64,
+        x: npt.NDArray[np.float64],
+        values: Any,
+        labels: Any,
         batch_size: int,
         loss: str,
         learning_rate: float,
         momentum: float,
         nesterov: bool,
+        n_threads: int,
     ) -> None: ...
-    def epoch(
+    @property
+    def finite(self) -> bool: ...
+    def run(
         self,
-        x: npt.NDArray[np.float64],
-        values: Any,
-        labels: Any,
-        order: npt.NDArray[np.uint32],
+        epochs: int,
+        shuffle: Generator | None,
         progress: Callable[[float], None] | None = None,
-    ) -> float: ...
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
+    def velocity(self) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] | None: ...
+    def set_velocity(
+        self, velocity: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+    ) -> None: ...
 
 class Generator:
     def __init__(self, state: int) -> None: ...
     @property
     def state(self) -> int: ...
-    def shuffle(self, order: npt.NDArray[np.uint32]) -> None: ...
     def normal(self, n: int, scale: float) -> npt.NDArray[np.float64]: ...
     def uniform(self, n: int, limit: float) -> npt.NDArray[np.float64]: ...
 
+def all_finite(x: npt.NDArray[Any]) -> bool: ...
 def supported_isas() -> list[str]: ...

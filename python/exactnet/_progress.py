@@ -40,12 +40,17 @@ class ProgressBar:
         )
         sys.stderr.flush()
 
+    def clear(self) -> None:
+        """Take the bar off the terminal, for other text; it comes back with the next share."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False
+
     def __exit__(
         self,
         exception_type: type[BaseException] | None,
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self.clear()

@@ -5,57 +5,27 @@ from __future__ import annotations
 import math
 import numbers
 import os
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from exactnet import _core
+from exactnet import _core, _network_file, training
 from exactnet._tables import positive_integer
 from exactnet.activations import Activation, describe
 from exactnet.exact_network import ExactNetwork
+from exactnet.training import Callback, DivergenceError, History
 
 Array: TypeAlias = npt.NDArray[Any]
-Callback: TypeAlias = Callable[["Network", int, "History"], None]
+
+__all__ = ["INITS", "LOSSES", "DivergenceError", "History", "Network"]
 
 INITS = ("normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros")
 LOSSES = ("quadratic", "mse", "cross_entropy")
 
-_CORE: dict[str, tuple[Any, Any]] = {
-    "float32": (_core.DenseNetwork32, _core.DenseTrainer32),
-    "float64": (_core.DenseNetwork64, _core.DenseTrainer64),
-}
-
-
-class DivergenceError(ArithmeticError):
-    """The loss of a training became infinite or not a number."""
-
-
-@dataclass
-class History:
-    """What `Network.fit` recorded, one entry per epoch.
-
-    Attributes
-    ----------
-    loss : list of float
-        Mean loss over the training samples, each taken when its batch was trained.
-    val_loss : list of float
-        Mean loss over the validation data, if there is any.
-    val_accuracy : list of float
-        Share of validation samples of the right class, if they have labels.
-    seconds : list of float
-        Time of training, without validation and callbacks.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+_CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
 
 
 class Network:
@@ -219,7 +189,9 @@ class Network:
         self.biases = tuple(biases)
         self.dtype = weights[0].dtype
         isa = os.environ.get("EXACTNET_ISA", "")
-        self._core = _CORE[self.dtype.name][0](weights, biases, described, isa)
+        # What momentum leaves for the next `fit`: (weights, biases) of every layer.
+        self._velocity: list[tuple[Array, Array]] | None = None
+        self._core = _CORE[self.dtype.name](weights, biases, described, isa)
         self._names = [name for name, _, _ in described]
 
     @property
@@ -247,7 +219,10 @@ class Network:
         ValueError
             If X is empty, not finite or has another number of features than the network.
         """
-        result: Array = self._core.predict(self._samples(X), True)
+        result: Array | None = self._core.predict(X)
+        if result is None:  # X needs a conversion, or is wrong
+            result = self._core.predict(self._samples(X))
+        assert result is not None
         return result
 
     def classify(self, X: Any) -> npt.NDArray[np.intp]:
@@ -313,17 +288,20 @@ class Network:
         validation_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
         callbacks: Iterable[Callback] = (),
+        n_threads: int = 1,
         verbose: bool = False,
     ) -> History:
         """Train by minibatch stochastic gradient descent.
 
         The step is w <- w - learning_rate g on the gradient g of a batch's mean loss; with momentum
         mu, v <- mu v - learning_rate g and w <- w + v; with Nesterov's, w <- w + mu v -
-        learning_rate g with the new v.
+        learning_rate g with the new v. A further call goes on where the last one ended: v and the
+        state of the shuffles stay.
 
         Parameters
         ----------
         X : array-like (samples, features)
+            If most of it is 0, training takes a copy of the rest, and less time.
         y : array-like (samples, outputs), or integer labels (samples,)
             Labels are one-hot encoded when the network has more than one output.
         epochs, batch_size : int
@@ -338,8 +316,10 @@ class Network:
         callbacks : iterable of callable
             Called with (network, epoch, history) after every epoch. What one raises ends the
             training; the weights stay as they are.
+        n_threads : int
+            More than one pays for layers of some hundred units. The result is the same to the bit.
         verbose : bool
-            Print a line per epoch to stderr.
+            Print a line per epoch to stderr, and draw a progress bar if that is a terminal.
 
         Returns
         -------
@@ -355,49 +335,64 @@ class Network:
         KeyboardInterrupt
             On Ctrl-C, within a fraction of a second; the last finished batch is in the weights.
         """
-        epochs = positive_integer(epochs, "epochs")
-        batch_size = positive_integer(batch_size, "batch_size")
-        _check_number(learning_rate, "learning_rate", learning_rate > 0, "positive")
-        _check_number(momentum, "momentum", 0 <= momentum < 1, "in [0, 1)")
-        X = self._samples(X)
-        if len(X) >= 2**32:
-            raise ValueError(f"X has {len(X)} samples; fewer than 2**32 are needed")
-        self._check_trainable(loss)
-        targets = self._targets(y, len(X))
-        validation = None
-        if validation_data is not None:
-            X_val = self._samples(validation_data[0], "validation X")
-            validation = X_val, self._targets(validation_data[1], len(X_val), "validation y")
-        trainer = _CORE[self.dtype.name][1](
-            self._core, min(batch_size, len(X)), loss, learning_rate, momentum, nesterov
+        return training.fit(
+            self,
+            X,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            loss=loss,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            n_threads=n_threads,
+            verbose=verbose,
         )
-        order = np.arange(len(X), dtype=np.uint32)
-        before = [a.copy() for a in (*self.weights, *self.biases)]
-        callbacks = list(callbacks)
-        history = History()
-        for epoch in range(epochs):
-            for a, b in zip(before, (*self.weights, *self.biases), strict=True):
-                a[...] = b
-            if shuffle:
-                self._generator.shuffle(order)
-            start = time.perf_counter()
-            mean = trainer.epoch(X, *targets, order) / len(X)
-            history.seconds.append(time.perf_counter() - start)
-            if not math.isfinite(mean):
-                for a, b in zip(before, (*self.weights, *self.biases), strict=True):
-                    b[...] = a
-                raise DivergenceError(
-                    f"the loss is not finite in epoch {epoch}; the weights are those before it "
-                    "(a smaller learning_rate may help)"
-                )
-            history.loss.append(mean)
-            if validation is not None:
-                self._validate(*validation, loss, history)
-            if verbose:
-                print(_line(epoch, epochs, history), file=sys.stderr)
-            for callback in callbacks:
-                callback(self, epoch, history)
-        return history
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as a safetensors file, atomically.
+
+        The state of the optimiser and of the generator of shuffles go with it: training continues
+        from the file as if it had never stopped.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from exactnet import Network
+        >>> net = Network([2, 3, 1], seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "net.safetensors")
+        ...     net.save(path)
+        ...     same = Network.load(path)
+        >>> bool((same.predict([[1, 2]]) == net.predict([[1, 2]])).all())
+        True
+        """
+        _network_file.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or holds something else than a network.
+        OSError
+            If the file cannot be read.
+        """
+        return _network_file.load(path)
 
     def to_exact(self) -> ExactNetwork:
         """Return the same network with its parameters as the rationals that they are.
@@ -419,16 +414,11 @@ class Network:
                 raise ValueError(f"a network with {name!r} has no exact counterpart")
         return ExactNetwork.from_arrays(self.weights, self.biases, self._names)
 
-    def _validate(
-        self, X: Array, targets: tuple[Array | None, Array | None], loss: str, history: History
-    ) -> None:
-        history.val_loss.append(self._core.loss(X, *targets, loss))
-        if targets[1] is not None:
-            classes = np.argmax(self._core.predict(X, True), axis=1)
-            history.val_accuracy.append(float(np.mean(classes == targets[1])))
+    def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
+        """Check and convert samples; no copy for a C-contiguous array of the network's type.
 
-    def _samples(self, X: Any, name: str = "X") -> Array:
-        """Check and convert samples; no copy for a C-contiguous array of the network's type."""
+        With `finite` off they may hold any numbers.
+        """
         array = np.asarray(X)
         if array.dtype != self.dtype or not array.flags.c_contiguous:
             if array.dtype.kind not in "fiub":
@@ -443,12 +433,8 @@ class Network:
             )
         if not len(array):
             raise ValueError(f"{name} has no samples")
-        # A sum is not finite if one of its terms is not, and needs no array of flags.
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = array.sum(dtype=np.float64)
-        if not math.isfinite(total) and not np.isfinite(array).all():
-            r, c = np.argwhere(~np.isfinite(array))[0]
-            raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+        if finite and not _core.all_finite(array):
+            raise_not_finite(array, name)
         return array
 
     def _targets(self, y: Any, n: int, name: str = "y") -> tuple[Array | None, Array | None]:
@@ -469,8 +455,7 @@ class Network:
         if len(values) != n:
             raise ValueError(f"{name} has {len(values)} samples but X has {n}")
         if not np.isfinite(values).all():
-            r, c = np.argwhere(~np.isfinite(values))[0]
-            raise ValueError(f"{name}[{r}, {c}] is {values[r, c]}: only finite numbers are allowed")
+            raise_not_finite(values, name)
         return values, None
 
     def _labels(self, labels: Any, n: int, name: str = "labels") -> npt.NDArray[np.int64]:
@@ -500,6 +485,12 @@ class Network:
             raise ValueError("a network with a step activation cannot be trained")
 
 
+def raise_not_finite(array: Array, name: str) -> NoReturn:
+    """Say where a matrix is not finite."""
+    r, c = np.argwhere(~np.isfinite(array))[0]
+    raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+
+
 def _initial(generator: _core.Generator, init: str, n_in: int, n_out: int) -> tuple[Array, Array]:
     shape, n = (n_out, n_in), n_out * n_in
     biases = np.zeros(n_out)
@@ -515,22 +506,6 @@ def _initial(generator: _core.Generator, init: str, n_in: int, n_out: int) -> tu
     return generator.uniform(n, math.sqrt(3 * variance)).reshape(shape), biases
 
 
-def _line(epoch: int, epochs: int, history: History) -> str:
-    parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
-    if history.val_loss:
-        parts.append(f"val_loss {history.val_loss[-1]:.6g}")
-    if history.val_accuracy:
-        parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
-    return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])
-
-
 def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-
-
-def _check_number(value: Any, name: str, valid: bool, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not valid:
-        raise ValueError(f"{name} must be {what}, not {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, not {value!r}")

@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "check.hpp"
 #include "dense/kernels.hpp"
 #include "dense/network.hpp"
 #include "dense/random.hpp"
+#include "dense/samples.hpp"
 
 using namespace exactnet::dense;
 
@@ -15,8 +18,8 @@ namespace {
 template <class Body>
 void on_every_target(const Body& body) {
     for (const std::string& isa : supported_isas()) {
-        body(kernels<float>(isa), 1e-5);
-        body(kernels<double>(isa), 1e-13);
+        body(kernels<float>(isa), 1e-6);
+        body(kernels<double>(isa), 1e-15);
     }
 }
 
@@ -25,113 +28,238 @@ void fill(Generator& generator, T* data, std::size_t n) {
     for (std::size_t k = 0; k < n; ++k) data[k] = static_cast<T>(generator.symmetric());
 }
 
+/// Element (row, column) of a matrix in panels.
+template <class T>
+T& at(Panels<T>& matrix, std::size_t row, std::size_t column) {
+    return matrix.at(column / matrix.width(), row)[column % matrix.width()];
+}
+
+template <class T>
+Panels<T> random_panels(Generator& generator, std::size_t rows, std::size_t columns,
+                        std::size_t width) {
+    Panels<T> matrix(rows, columns, width);
+    for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t c = 0; c < columns; ++c) {
+            at(matrix, r, c) = static_cast<T>(generator.symmetric());
+        }
+    }
+    return matrix;
+}
+
+/// Rows of X of which a share of about 1/5 is not 0.
+template <class T>
+std::vector<T> sparse_rows(Generator& generator, std::size_t m, std::size_t n) {
+    std::vector<T> x(m * n);
+    for (T& value : x) {
+        if (generator.below(5) == 0) value = static_cast<T>(generator.symmetric());
+    }
+    return x;
+}
+
 }  // namespace
 
 TEST(products_equal_the_definition) {
-    on_every_target([](const auto& kernels, double tolerance) {
-        const auto run = [&]<class U>(const Kernels<U>& k) {
-            Generator generator(1);
-            for (const std::size_t m : {1U, 2U, 5U, 6U, 7U, 13U, 30U}) {
-                for (const std::size_t n : {1U, 3U, 20U, 70U}) {
-                    const std::size_t outputs = 1 + n % 37, inputs = 9;
-                    Panels<U> w(n, outputs, k.width);
-                    for (std::size_t i = 0; i < n; ++i) {
-                        for (std::size_t o = 0; o < outputs; ++o) {
-                            w.at(i, o) = static_cast<U>(generator.symmetric());
-                        }
-                    }
-                    const std::size_t padded = round_up(outputs, k.width);
-                    Buffer<U> bias(padded), z(m * padded);
-                    fill(generator, bias.data(), outputs);
-                    // every row of a panel, and every second one by an index
-                    std::vector<std::uint32_t> index;
-                    for (std::uint32_t i = 0; i < n; i += 2) index.push_back(i);
-                    for (const bool indexed : {false, true}) {
-                        const std::size_t n_k = indexed ? index.size() : n;
-                        std::vector<U> a(m * (n_k + inputs));
-                        fill(generator, a.data(), a.size());
-                        const Inputs<U> in{a.data(), n_k + inputs, 1};
-                        k.product(m, n_k, in, indexed ? index.data() : nullptr, w.data(),
-                                  w.stride(), w.count(), bias.data(), z.data(), padded);
+    on_every_target([]<class U>(const Kernels<U>& k, double tolerance) {
+        Generator generator(1);
+        for (const std::size_t m : {1U, 2U, 5U, 6U, 7U, 13U, 30U}) {
+            for (const std::size_t n : {1U, 3U, 20U, 32U, 70U}) {
+                const std::size_t outputs = 1 + n % 37, spare = 9;
+                Panels<U> w = random_panels<U>(generator, n, outputs, k.width);
+                Panels<U> a = random_panels<U>(generator, m, n, k.width);
+                std::vector<U> row_major(m * (n + spare));
+                for (std::size_t r = 0; r < m; ++r) {
+                    for (std::size_t i = 0; i < n; ++i)
+                        row_major[r * (n + spare) + i] = at(a, r, i);
+                }
+                Buffer<U> bias(round_up(outputs, k.width));
+                fill(generator, bias.data(), outputs);
+                for (const View<U>& view :
+                     {a.view(), View<U>{row_major.data(), n + spare, k.width}}) {
+                    for (const bool biased : {false, true}) {
+                        const U* const start = biased ? bias.data() : nullptr;
+                        Panels<U> z(m, outputs, k.width);
+                        k.product(m, n, view, w.data(), w.stride(), w.count(), start, z.data(),
+                                  z.stride());
                         for (std::size_t r = 0; r < m; ++r) {
                             for (std::size_t o = 0; o < outputs; ++o) {
-                                double sum = bias.data()[o];
-                                for (std::size_t i = 0; i < n_k; ++i) {
-                                    sum += static_cast<double>(a[r * in.row_stride + i]) *
-                                           w.at(indexed ? index[i] : i, o);
+                                double sum = start != nullptr ? start[o] : 0;
+                                for (std::size_t i = 0; i < n; ++i) {
+                                    sum += static_cast<double>(at(a, r, i)) * at(w, i, o);
                                 }
-                                CHECK(std::abs(sum - z.data()[r * padded + o]) <= 30 * tolerance);
+                                CHECK(std::abs(sum - at(z, r, o)) <= 30 * tolerance);
                             }
                         }
                     }
                 }
             }
-        };
-        run(kernels);
+        }
     });
 }
 
+/// What a step makes of a weight and its velocity.
+template <class T>
+std::pair<double, double> stepped(Step<T> step, double sum, double weight, double velocity) {
+    using Kind = typename Step<T>::Kind;
+    const double change = static_cast<double>(step.scale) * sum, mu = step.momentum;
+    if (step.kind == Kind::gradient) return {change, velocity};
+    if (step.kind == Kind::sgd) return {weight + change, velocity};
+    const double v = mu * velocity + change;
+    return {step.kind == Kind::momentum ? weight + v : weight + mu * v + change, v};
+}
+
 TEST(updates_equal_the_definition) {
-    on_every_target([](const auto& kernels, double tolerance) {
-        const auto run = [&]<class U>(const Kernels<U>& k) {
-            using Kind = typename Step<U>::Kind;
-            Generator generator(2);
-            for (const Kind kind : {Kind::gradient, Kind::sgd, Kind::momentum, Kind::nesterov}) {
-                for (const std::size_t m : {1U, 3U, 10U}) {
-                    const std::size_t n = 23, outputs = 40, padded = round_up(outputs, k.width);
-                    Panels<U> w(n, outputs, k.width), v(n, outputs, k.width);
-                    fill(generator, w.data(), w.size());
-                    fill(generator, v.data(), v.size());
-                    Panels<U> w_expected(n, outputs, k.width), v_expected(n, outputs, k.width);
-                    Buffer<U> a(n * m), d(m * padded);
-                    fill(generator, a.data(), a.size());
-                    fill(generator, d.data(), d.size());
+    on_every_target([]<class U>(const Kernels<U>& k, double tolerance) {
+        using Kind = typename Step<U>::Kind;
+        Generator generator(2);
+        for (const Kind kind : {Kind::gradient, Kind::sgd, Kind::momentum, Kind::nesterov}) {
+            const bool moves = kind == Kind::momentum || kind == Kind::nesterov;
+            for (const std::size_t m : {1U, 3U, 10U}) {
+                for (const bool sparse : {false, true}) {
+                    const std::size_t n = 300, outputs = 70;
+                    const std::vector<U> x = sparse_rows<U>(generator, m, n);
+                    Panels<U> w = random_panels<U>(generator, n, outputs, k.width);
+                    Panels<U> v = random_panels<U>(generator, n, outputs, k.width);
+                    Panels<U> d = random_panels<U>(generator, m, outputs, k.width);
+                    Panels<U> sums(n, outputs, k.width), w_old(n, outputs, k.width);
+                    if (sparse && kind == Kind::gradient) w = Panels<U>(n, outputs, k.width);
+                    Panels<U> v_old(n, outputs, k.width);
+                    std::copy_n(w.data(), w.size(), w_old.data());
+                    std::copy_n(v.data(), v.size(), v_old.data());
                     const Step<U> step{kind, static_cast<U>(-0.25), static_cast<U>(0.5)};
+                    const Parameters<U> parameters{w.data(), moves ? v.data() : nullptr,
+                                                   sparse && moves ? sums.data() : nullptr,
+                                                   w.stride(), w.count()};
+                    if (sparse) {
+                        const Samples<U> samples(x.data(), m, n);
+                        CHECK(samples.sparse());
+                        std::vector<SparseRow<U>> rows;
+                        for (std::size_t r = 0; r < m; ++r) rows.push_back(samples.row(r));
+                        const std::size_t blocks = (n + sparse_block - 1) / sparse_block;
+                        // in two parts, as two threads do
+                        k.sparse_update(m, n, 1, blocks, rows.data(), d.data(), d.stride(),
+                                        parameters, step);
+                        k.sparse_update(m, n, 0, 1, rows.data(), d.data(), d.stride(), parameters,
+                                        step);
+                    } else {
+                        const View<U> view{x.data(), n, k.width};
+                        const std::size_t middle = 2 * k.width;
+                        k.update(m, middle, n, view, d.data(), d.stride(), parameters, step);
+                        k.update(m, 0, middle, view, d.data(), d.stride(), parameters, step);
+                    }
                     for (std::size_t i = 0; i < n; ++i) {
                         for (std::size_t o = 0; o < outputs; ++o) {
                             double s = 0;
                             for (std::size_t r = 0; r < m; ++r) {
-                                s += static_cast<double>(a.data()[i * m + r]) *
-                                     d.data()[r * padded + o];
+                                s += static_cast<double>(x[r * n + i]) * at(d, r, o);
                             }
-                            const double change = -0.25 * s, old = w.at(i, o);
-                            const double velocity = 0.5 * v.at(i, o) + change;
-                            const bool moves = kind == Kind::momentum || kind == Kind::nesterov;
-                            v_expected.at(i, o) = static_cast<U>(moves ? velocity : v.at(i, o));
-                            w_expected.at(i, o) = static_cast<U>(
-                                kind == Kind::gradient   ? change
-                                : kind == Kind::sgd      ? old + change
-                                : kind == Kind::momentum ? old + velocity
-                                                         : old + 0.5 * velocity + change);
-                        }
-                    }
-                    k.update(m, n, {a.data(), 1, m}, nullptr, d.data(), padded, w.data(), v.data(),
-                             w.stride(), w.count(), step);
-                    for (std::size_t i = 0; i < n; ++i) {
-                        for (std::size_t o = 0; o < outputs; ++o) {
-                            CHECK(std::abs(w.at(i, o) - w_expected.at(i, o)) <= 10 * tolerance);
-                            CHECK(std::abs(v.at(i, o) - v_expected.at(i, o)) <= 10 * tolerance);
+                            const auto [weight, velocity] =
+                                stepped(step, s, at(w_old, i, o), at(v_old, i, o));
+                            CHECK(std::abs(at(w, i, o) - weight) <= 10 * tolerance);
+                            CHECK(std::abs(at(v, i, o) - velocity) <= 10 * tolerance);
+                            CHECK(at(sums, i, o) == 0);
                         }
                     }
                 }
             }
-        };
-        run(kernels);
+        }
     });
 }
 
-TEST(scans_find_what_is_not_zero) {
-    on_every_target([](const auto& kernels, double) {
-        const auto run = [&]<class U>(const Kernels<U>& k) {
-            const std::vector<U> a{0, 1, 0, -0.0, 0}, b{0, 0, 0, 0, static_cast<U>(-1e-40)};
-            const U* const rows[] = {a.data(), b.data()};
-            std::vector<Bits<U>> flags(5, 7);
-            k.scan(rows, 2, 5, flags.data());
-            const std::vector<bool> expected{false, true, false, false, true};
-            for (std::size_t i = 0; i < 5; ++i) CHECK((flags[i] != 0) == expected[i]);
-        };
-        run(kernels);
+TEST(products_of_sparse_rows_equal_the_definition) {
+    on_every_target([]<class U>(const Kernels<U>& k, double tolerance) {
+        Generator generator(3);
+        for (const std::size_t n : {std::size_t{64}, sparse_block - 1, sparse_block,
+                                    sparse_block + 1, 3 * sparse_block}) {
+            for (const std::size_t outputs : {std::size_t{1}, k.width + 3, 5 * k.width}) {
+                const std::size_t m = 7;
+                std::vector<U> x = sparse_rows<U>(generator, m, n);
+                std::fill_n(x.begin() + static_cast<std::ptrdiff_t>(n), n, U(0));  // an empty row
+                Panels<U> w = random_panels<U>(generator, n, outputs, k.width);
+                Buffer<U> bias(round_up(outputs, k.width));
+                fill(generator, bias.data(), outputs);
+                const Samples<U> samples(x.data(), m, n);
+                std::vector<SparseRow<U>> rows;
+                for (std::size_t r = 0; r < m; ++r) rows.push_back(samples.row(r));
+                Panels<U> z(m, outputs, k.width);
+                k.sparse_product(m, n, rows.data(), w.data(), w.stride(), w.count(), bias.data(),
+                                 z.data(), z.stride());
+                for (std::size_t r = 0; r < m; ++r) {
+                    for (std::size_t o = 0; o < outputs; ++o) {
+                        double sum = bias.data()[o];
+                        for (std::size_t i = 0; i < n; ++i) {
+                            sum += static_cast<double>(x[r * n + i]) * at(w, i, o);
+                        }
+                        CHECK(std::abs(sum - at(z, r, o)) <= 60 * tolerance);
+                    }
+                }
+            }
+        }
     });
+}
+
+TEST(transposes_are_exact) {
+    on_every_target([]<class U>(const Kernels<U>& k, double) {
+        Generator generator(4);
+        for (const std::size_t rows : {1U, 31U, 32U, 75U}) {
+            for (const std::size_t columns : {1U, 33U, 64U}) {
+                Panels<U> w = random_panels<U>(generator, rows, columns, k.width);
+                Panels<U> t(columns, rows, k.width);
+                // in two parts, as two threads do
+                const std::size_t middle = round_up(rows / 2, k.width);
+                k.transpose(0, middle, w.data(), w.stride(), w.count(), t.data(), t.stride());
+                k.transpose(middle, rows, w.data(), w.stride(), w.count(), t.data(), t.stride());
+                for (std::size_t r = 0; r < rows; ++r) {
+                    for (std::size_t c = 0; c < columns; ++c) CHECK(at(t, c, r) == at(w, r, c));
+                }
+            }
+        }
+    });
+}
+
+TEST(samples_keep_what_is_not_zero) {
+    Generator generator(6);
+    const std::size_t m = 50, n = 200;
+    std::vector<double> x = sparse_rows<double>(generator, m, n);
+    x[3] = -0.0;
+    x[4] = 5e-324;
+    const Samples<double> samples(x.data(), m, n);
+    CHECK(samples.sparse());
+    CHECK(samples.finite());
+    for (std::size_t s = 0; s < m; ++s) {
+        const SparseRow<double> row = samples.row(s);
+        std::vector<double> unpacked(n);
+        for (std::size_t b = 0; b * sparse_block < n; ++b) {
+            CHECK((row.offsets[b + 1] - row.offsets[b]) % 2 == 0);
+            for (std::size_t i = row.offsets[b]; i < row.offsets[b + 1]; ++i) {
+                unpacked[b * sparse_block + row.columns[i]] += row.values[i];
+            }
+        }
+        for (std::size_t k = 0; k < n; ++k) CHECK(unpacked[k] == x[s * n + k]);
+    }
+    for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+        for (const bool sparse : {false, true}) {
+            std::vector<double> y(m * n, sparse ? 0 : 1);
+            CHECK(Samples<double>(y.data(), m, n).finite());
+            y[m * n - 7] = bad;
+            const Samples<double> damaged(y.data(), m, n);
+            CHECK(damaged.sparse() == sparse);
+            CHECK(!damaged.finite());
+        }
+    }
+}
+
+TEST(records_grow_where_the_density_was_underestimated) {
+    // 512 rows are probed in steps of 2: those between are full
+    const std::size_t m = 512, n = 400;
+    std::vector<float> x(m * n);
+    for (std::size_t k = 0; k < m * n; ++k) x[k] = k / n % 2 != 0 ? 1 + static_cast<float>(k) : 0;
+    const Samples<float> samples(x.data(), m, n);
+    CHECK(samples.sparse());
+    for (std::size_t s = 0; s < m; ++s) {
+        const SparseRow<float> row = samples.row(s);
+        CHECK(row.offsets[(n + sparse_block - 1) / sparse_block] == (s % 2 != 0 ? n : 0));
+        if (s % 2 != 0) CHECK(row.values[n - 1] == x[s * n + n - 1]);
+    }
 }
 
 TEST(unknown_instruction_sets_are_refused) {

@@ -1,0 +1,161 @@
+#include "loss.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace exactnet::dense {
+
+template <class T>
+LastLayer<T>::LastLayer(const Layer<T>& layer, const Kernels<T>& kernels, Loss loss,
+                        std::size_t most_rows)
+    : layer_(layer), kernels_(kernels), loss_(loss) {
+    if (layer.activation.kind == ActivationKind::softmax) {
+        high_ = Buffer<T>(most_rows);
+        sum_ = Buffer<T>(most_rows);
+        total_ = Buffer<T>(most_rows);
+        linear_.resize(most_rows);
+    }
+}
+
+/// Calls function(panel, column in the panel, target) for every output.
+template <class T>
+template <class Function>
+inline void LastLayer<T>::each_target(Targets<T> targets, std::size_t sample,
+                                      const Function& function) const {
+    const std::size_t n = layer_.outputs, width = kernels_.width;
+    const auto each = [&](const auto& target) {
+        for (std::size_t p = 0, first = 0; first < n; ++p, first += width) {
+            const std::size_t count = std::min(width, n - first);
+            for (std::size_t c = 0; c < count; ++c) function(p, c, target(first + c));
+        }
+    };
+    if (targets.values != nullptr) {
+        const T* const values = targets.values + sample * n;
+        each([=](std::size_t k) { return values[k]; });
+    } else {
+        const auto label = static_cast<std::size_t>(targets.labels[sample]);
+        each([=](std::size_t k) { return static_cast<T>(k == label); });
+    }
+}
+
+/// Of sigmoid outputs, from pre-activations, so that no size of z overflows.
+template <class T>
+double LastLayer<T>::binary_cross_entropy(const T* z, std::size_t stride, Targets<T> targets,
+                                          std::size_t sample) const {
+    double loss = 0;
+    each_target(targets, sample, [&](std::size_t p, std::size_t c, T y) {
+        const double s =
+            layer_.activation.slope * (z[p * stride + c] - layer_.activation.threshold);
+        // std::max drops a NaN, the product does not
+        loss += std::max(s, 0.0) - s * y + std::log1p(std::exp(-std::abs(s)));
+    });
+    return loss;
+}
+
+template <class T>
+void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values, Panels<T>* deltas,
+                          Targets<T> targets, const std::uint32_t* samples, double* losses) {
+    const Activation activation = layer_.activation;
+    const std::size_t n = layer_.outputs, stride = values.stride(), m = end - begin;
+    const bool softmax = activation.kind == ActivationKind::softmax;
+    const bool entropy = loss_ == Loss::cross_entropy;
+
+    if (entropy && softmax) {
+        // loss = sum of y (log sum exp(z) - z): the part that is linear in z comes before softmax
+        for (std::size_t r = begin; r < end; ++r) {
+            const T* const z = values.at(0, r);
+            double linear = 0, total = 0, check = 0;
+            each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
+                const double x = z[p * stride + c];
+                linear += y * x;
+                total += y;
+                check += 0 * x;  // of a NaN or infinite x, whose y may be 0: NaN
+            });
+            linear_[r] = linear + check;
+            total_.data()[r] = static_cast<T>(total);
+        }
+    } else if (entropy) {
+        for (std::size_t r = begin; r < end; ++r) {
+            losses[r] = binary_cross_entropy(values.at(0, r), stride, targets, samples[r]);
+        }
+    }
+    if (softmax) {
+        kernels_.softmax(m, n, values.at(0, begin), stride, high_.data() + begin,
+                         sum_.data() + begin);
+    } else {
+        for (std::size_t p = 0; p < values.count(); ++p) {
+            kernels_.activate(activation, values.at(p, begin), m * values.width());
+        }
+    }
+    if (entropy && softmax) {
+        for (std::size_t r = begin; r < end; ++r) {
+            const double log_sum = static_cast<double>(high_.data()[r]) +
+                                   std::log(static_cast<double>(sum_.data()[r]));
+            losses[r] = static_cast<double>(total_.data()[r]) * log_sum - linear_[r];
+        }
+    }
+    T factor = 1;
+    if (entropy && !softmax) factor = static_cast<T>(activation.slope);
+    if (loss_ == Loss::mse) factor = T(2) / static_cast<T>(n);
+    const double squares = loss_ == Loss::quadratic ? 0.5 : 1 / static_cast<double>(n);
+    for (std::size_t r = begin; r < end; ++r) {
+        const T* const a = values.at(0, r);
+        T* const d = deltas != nullptr ? deltas->at(0, r) : nullptr;
+        const T total = entropy && softmax ? total_.data()[r] : T(1);
+        double sum = 0;
+        each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
+            const T error = a[p * stride + c] * total - y;
+            sum += static_cast<double>(error) * static_cast<double>(error);
+            if (d != nullptr) d[p * stride + c] = factor * error;
+        });
+        if (!entropy) losses[r] = squares * sum;
+        if (softmax && !entropy && d != nullptr) {
+            T mean = 0;
+            const auto each = [&](const auto& function) {
+                for (std::size_t k = 0; k < n; ++k) {
+                    function(k / values.width() * stride + k % values.width());
+                }
+            };
+            each([&](std::size_t at) { mean += a[at] * d[at]; });
+            each([&](std::size_t at) { d[at] = a[at] * (d[at] - mean); });
+        }
+    }
+    if (deltas == nullptr) return;
+    if (!entropy && !softmax) {
+        for (std::size_t p = 0; p < values.count(); ++p) {
+            kernels_.multiply_derivative(activation, values.at(p, begin), deltas->at(p, begin),
+                                         m * values.width());
+        }
+    }
+}
+
+template <class T>
+double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
+                 const T* x, std::size_t n, Targets<T> targets) {
+    Forward<T> forward(layers, kernels, n);
+    LastLayer<T> last(layers.back(), kernels, loss, forward.part());
+    std::vector<std::uint32_t> samples(forward.part());
+    std::vector<double> losses(forward.part());
+    std::iota(samples.begin(), samples.end(), 0U);
+    double sum = 0;
+    for (std::size_t begin = 0; begin < n; begin += forward.part()) {
+        const std::size_t m = std::min(forward.part(), n - begin);
+        Targets<T> part = targets;
+        if (part.values != nullptr) part.values += begin * layers.back().outputs;
+        if (part.labels != nullptr) part.labels += begin;
+        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m);
+        last.finish(0, m, z, nullptr, part, samples.data(), losses.data());
+        for (std::size_t r = 0; r < m; ++r) sum += losses[r];
+    }
+    return sum / static_cast<double>(n);
+}
+
+template class LastLayer<float>;
+template class LastLayer<double>;
+template double mean_loss(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
+                          const float*, std::size_t, Targets<float>);
+template double mean_loss(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
+                          const double*, std::size_t, Targets<double>);
+
+}  // namespace exactnet::dense

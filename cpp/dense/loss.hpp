@@ -1,0 +1,54 @@
+// Losses of a batch, and their gradients at the last layer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.hpp"
+#include "network.hpp"
+#include "types.hpp"
+
+namespace exactnet::dense {
+
+/// Targets of the samples: values (samples, outputs), or a label per sample.
+template <class T>
+struct Targets {
+    const T* values = nullptr;
+    const std::int64_t* labels = nullptr;
+};
+
+/// The last layer of a network with a loss that fits its activation: cross_entropy needs softmax or
+/// sigmoid.
+template <class T>
+class LastLayer {
+   public:
+    /// For batches of at most `most_rows` samples.
+    LastLayer(const Layer<T>& layer, const Kernels<T>& kernels, Loss loss, std::size_t most_rows);
+
+    /// Turns the pre-activations in rows begin ... end - 1 of `values` into activations, and writes
+    /// the loss of row r to losses[r] and, where `deltas` is not null, its gradient with respect to
+    /// the pre-activations. Row r is sample samples[r]. Other rows may be at work in other threads.
+    void finish(std::size_t begin, std::size_t end, Panels<T>& values, Panels<T>* deltas,
+                Targets<T> targets, const std::uint32_t* samples, double* losses);
+
+   private:
+    double binary_cross_entropy(const T* z, std::size_t stride, Targets<T> targets,
+                                std::size_t sample) const;
+    template <class Function>
+    void each_target(Targets<T> targets, std::size_t sample, const Function& function) const;
+
+    Layer<T> layer_;
+    const Kernels<T>& kernels_;
+    Loss loss_;
+    // of every row of a softmax: what its sums need from before and after it
+    Buffer<T> high_, sum_, total_;
+    std::vector<double> linear_;
+};
+
+/// Mean loss over the n rows of X (n, inputs), row-major and unaligned.
+template <class T>
+double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
+                 const T* x, std::size_t n, Targets<T> targets);
+
+}  // namespace exactnet::dense

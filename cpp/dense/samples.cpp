@@ -1,0 +1,166 @@
+#include "samples.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace exactnet::dense {
+namespace {
+
+// Below this density a product of sparse rows is faster than a dense one (benches/README.md).
+constexpr double densest = 0.4;
+// For fewer inputs, blocks and records cost more than they save.
+constexpr std::size_t fewest_inputs = 64;
+constexpr std::size_t cache_line = 64;
+constexpr std::align_val_t huge_page{std::size_t{1} << 21};
+
+template <class T>
+using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+/// The number without its sign, as bits: in the order of the sizes, and above `infinite_bits` - 1
+/// for infinity and NaN.
+template <class T>
+Bits<T> magnitude(T x) noexcept {
+    Bits<T> bits;
+    std::memcpy(&bits, &x, sizeof(bits));
+    return bits & (static_cast<Bits<T>>(-1) >> 1);
+}
+
+template <class T>
+bool is_finite(Bits<T> largest) noexcept {
+    return largest < magnitude(std::numeric_limits<T>::infinity());
+}
+
+}  // namespace
+
+template <class T>
+bool all_finite(const T* x, std::size_t n) noexcept {
+    Bits<T> bad = 0;
+    const Bits<T> infinite = magnitude(std::numeric_limits<T>::infinity());
+    for (std::size_t k = 0; k < n; ++k) bad |= magnitude(x[k]) >= infinite ? 1 : 0;
+    return bad == 0;
+}
+
+Records::Records(std::size_t size) : size_(size) {
+    data_.reset(static_cast<std::byte*>(::operator new(size, huge_page)));
+#if defined(__linux__)
+    madvise(data_.get(), size, MADV_HUGEPAGE);  // far fewer page faults
+#endif
+}
+
+void Records::Delete::operator()(std::byte* p) const noexcept {
+    ::operator delete(static_cast<void*>(p), huge_page);
+}
+
+void Records::grow(std::size_t used, std::size_t by) {
+    Records larger(size_ + by);
+    std::memcpy(larger.data(), data(), used);
+    *this = std::move(larger);
+}
+
+template <class T>
+Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs)
+    : x_(x),
+      n_inputs_(n_inputs),
+      n_blocks_((n_inputs + sparse_block - 1) / sparse_block),
+      header_(round_up((n_blocks_ + 1) * sizeof(std::uint32_t), sizeof(T))) {
+    // the density of some rows, evenly spread, is near that of all
+    constexpr std::size_t most_probes = 256;
+    const std::size_t step = (n + most_probes - 1) / most_probes;
+    std::size_t used = 0, probes = 0;
+    for (std::size_t s = 0; s < n; s += step, ++probes) {
+        const T* const row = x + s * n_inputs;
+        for (std::size_t k = 0; k < n_inputs; ++k) used += row[k] != 0 ? 1 : 0;
+    }
+    const double density = static_cast<double>(used) / static_cast<double>(probes * n_inputs);
+    if (n_inputs >= fewest_inputs && density < densest) {
+        pack(n, static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)));
+    } else {
+        finite_ = all_finite(x, n * n_inputs);
+    }
+}
+
+template <class T>
+void Samples<T>::pack(std::size_t n, std::size_t expected) {
+    constexpr std::size_t bytes = sizeof(T) + 1;  // of an entry
+    const std::size_t most = header_ + round_up((n_inputs_ + n_blocks_) * bytes, sizeof(T));
+    records_ = Records(n * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
+    starts_.reserve(n + 1);
+    std::vector<std::uint8_t> columns(n_inputs_ + n_blocks_);
+    std::size_t start = 0;
+    Bits<T> largest = 0;
+    for (std::size_t s = 0; s < n; ++s) {
+        if (records_.size() - start < most) records_.grow(start, start / 2 + most);
+        std::byte* const record = records_.data() + start;
+        auto* const offsets = reinterpret_cast<std::uint32_t*>(record);
+        auto* const values = reinterpret_cast<T*>(record + header_);
+        const T* const row = x_ + s * n_inputs_;
+        std::size_t count = 0;
+        for (std::size_t b = 0; b < n_blocks_; ++b) {
+            offsets[b] = static_cast<std::uint32_t>(count);
+            const T* const block = row + b * sparse_block;
+            const std::size_t end = std::min(sparse_block, n_inputs_ - b * sparse_block);
+            for (std::size_t k = 0; k < end; ++k) {
+                values[count] = block[k];
+                columns[count] = static_cast<std::uint8_t>(k);
+                const Bits<T> size = magnitude(block[k]);
+                largest = std::max(largest, size);
+                count += size != 0 ? 1 : 0;
+            }
+            if ((count - offsets[b]) % 2 != 0) {  // an entry more, of 0
+                values[count] = 0;
+                columns[count++] = 0;
+            }
+        }
+        offsets[n_blocks_] = static_cast<std::uint32_t>(count);
+        std::memcpy(values + count, columns.data(), count);
+        starts_.push_back(start);
+        start += header_ + round_up(count * bytes, sizeof(T));
+    }
+    starts_.push_back(start);
+    finite_ = is_finite<T>(largest);
+}
+
+template <class T>
+SparseRow<T> Samples<T>::row(std::size_t sample) const noexcept {
+    const std::byte* const record = records_.data() + starts_[sample];
+    const auto* const offsets = reinterpret_cast<const std::uint32_t*>(record);
+    const auto* const values = reinterpret_cast<const T*>(record + header_);
+    return {offsets, values, reinterpret_cast<const std::uint8_t*>(values + offsets[n_blocks_])};
+}
+
+template <class T>
+void Samples<T>::copy(std::size_t sample, Panels<T>& batch, std::size_t r) const noexcept {
+    const T* const row = x_ + sample * n_inputs_;
+    const std::size_t width = batch.width();
+    for (std::size_t p = 0, k = 0; k < n_inputs_; ++p, k += width) {
+        std::copy_n(row + k, std::min(width, n_inputs_ - k), batch.at(p, r));
+    }
+}
+
+template <class T>
+void Samples<T>::prefetch(std::size_t sample) const noexcept {
+    const std::byte *begin, *end;
+    if (sparse()) {
+        begin = records_.data() + starts_[sample];
+        end = records_.data() + starts_[sample + 1];
+    } else {
+        begin = reinterpret_cast<const std::byte*>(x_ + sample * n_inputs_);
+        end = begin + n_inputs_ * sizeof(T);
+    }
+    // not into the first-level cache, which is full of weights
+    for (; begin < end; begin += cache_line) __builtin_prefetch(begin, 0, 1);
+}
+
+template class Samples<float>;
+template class Samples<double>;
+template bool all_finite(const float*, std::size_t) noexcept;
+template bool all_finite(const double*, std::size_t) noexcept;
+
+}  // namespace exactnet::dense

@@ -1,0 +1,71 @@
+// The inputs of a training, in the form its first layer wants them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "kernels.hpp"
+#include "network.hpp"
+
+namespace exactnet::dense {
+
+/// Whether n numbers are all finite.
+template <class T>
+bool all_finite(const T* x, std::size_t n) noexcept;
+
+/// Uninitialised memory.
+class Records {
+   public:
+    Records() = default;
+    explicit Records(std::size_t size);
+    std::byte* data() noexcept { return data_.get(); }
+    const std::byte* data() const noexcept { return data_.get(); }
+    std::size_t size() const noexcept { return size_; }
+
+    /// Makes room for `by` bytes more and keeps the first `used`.
+    void grow(std::size_t used, std::size_t by);
+
+   private:
+    struct Delete {
+        void operator()(std::byte* p) const noexcept;
+    };
+    std::size_t size_ = 0;
+    std::unique_ptr<std::byte, Delete> data_;
+};
+
+/// Rows of X (samples, inputs), which are borrowed; or, where most numbers are 0, as the pixels of
+/// handwriting are, copies of only the others. Which of the two depends on X alone.
+template <class T>
+class Samples {
+   public:
+    Samples(const T* x, std::size_t n, std::size_t n_inputs);
+
+    bool finite() const noexcept { return finite_; }
+    bool sparse() const noexcept { return !starts_.empty(); }
+
+    /// Of a sparse sample.
+    SparseRow<T> row(std::size_t sample) const noexcept;
+
+    /// Copies a dense sample into row r of `batch`.
+    void copy(std::size_t sample, Panels<T>& batch, std::size_t r) const noexcept;
+
+    /// Tells the processor that the sample will be needed soon.
+    void prefetch(std::size_t sample) const noexcept;
+
+   private:
+    void pack(std::size_t n, std::size_t expected);
+
+    const T* x_;
+    std::size_t n_inputs_;
+    bool finite_ = true;
+    // A sparse sample is one record: offsets of the blocks, values, columns. That of sample s fills
+    // the bytes starts_[s] ... starts_[s + 1] - 1.
+    std::size_t n_blocks_;
+    std::size_t header_;  // bytes that the offsets take
+    Records records_;
+    std::vector<std::size_t> starts_;
+};
+
+}  // namespace exactnet::dense

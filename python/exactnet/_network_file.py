@@ -1,0 +1,160 @@
+"""Network files: safetensors with the state of a training; docs/file-format.md describes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from exactnet import _core
+from exactnet._files import atomic_write
+from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
+
+if TYPE_CHECKING:
+    from exactnet.network import Network
+
+FORMAT = "exactnet.Network"
+VERSION = "1"
+
+_ENTRIES = ("format", "version", "activations", "generator")
+_DTYPES = ("F32", "F64")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Do what `Network.save` describes."""
+    import safetensors.numpy  # here, to keep `import exactnet` fast
+
+    tensors = {}
+    velocity = network._velocity or []
+    for suffix, layers in (
+        ("", zip(network.weights, network.biases, strict=True)),
+        ("_velocity", velocity),
+    ):
+        for k, layer in enumerate(layers):
+            for kind, array in zip(("weights", "biases"), layer, strict=True):
+                name = f"layers.{k}.{kind}{suffix}"
+                if not np.isfinite(array).all():
+                    raise ValueError(f"{name} holds numbers that are not finite")
+                # The library takes the memory as it lies, without regard to strides.
+                tensors[name] = np.ascontiguousarray(array)
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "activations": json.dumps([_activation_entry(a) for a in network.activations]),
+        "generator": str(network._generator.state),
+    }
+    data = safetensors.numpy.save(tensors, metadata)
+    with atomic_write(path, binary=True) as file:
+        file.write(data)
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Do what `Network.load` describes."""
+    from safetensors import SafetensorError, safe_open
+
+    name = os.fspath(path)
+    with open(path, "rb"):  # whose errors name the file
+        pass
+    try:
+        with safe_open(name, framework="np") as file:
+            return _load(file)
+    except (SafetensorError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name}: not a network file, or damaged: {reason}") from None
+    except (ValueError, OverflowError) as error:  # the latter for integers beyond floats
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _load(file: Any) -> Network:
+    from exactnet.network import Network
+
+    metadata = file.metadata() or {}
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f'not a network file: its metadata has no "format" of "{FORMAT}"')
+    if metadata.get("version") != VERSION:
+        raise ValueError(
+            f"version {metadata.get('version')!r:.40} of the format is unknown; "
+            f"this package reads version {VERSION}"
+        )
+    _check_names(metadata, _ENTRIES, "metadata")
+    activations = _activations(metadata["activations"])
+    state = metadata["generator"]
+    if not _INTEGER.fullmatch(state) or int(state) >= 2**64:
+        raise ValueError(f"generator must be an integer from 0 to 2**64 - 1, not {state!r:.40}")
+
+    kinds = ("weights", "biases")
+    names = [f"layers.{k}.{kind}" for k in range(len(activations)) for kind in kinds]
+    present = set(file.keys())
+    has_velocity = any(name.endswith("_velocity") for name in present)
+    velocity_names = [f"{name}_velocity" for name in names] if has_velocity else []
+    _check_names(present, (*names, *velocity_names), "tensors")
+    dtypes = {name: file.get_slice(name).get_dtype() for name in (*names, *velocity_names)}
+    for name, dtype in dtypes.items():
+        if dtype not in _DTYPES or dtype != dtypes[names[0]]:
+            allowed = "F32 or F64" if dtype not in _DTYPES else f"{dtypes[names[0]]} as the others"
+            raise ValueError(f"{name} must be of type {allowed}, not {dtype}")
+
+    network = Network.from_arrays(
+        [file.get_tensor(name) for name in names[::2]],
+        [file.get_tensor(name) for name in names[1::2]],
+        activations,
+    )
+    network._generator = _core.Generator(int(state))
+    if has_velocity:
+        parameters = zip(network.weights, network.biases, strict=True)
+        shapes = [array.shape for layer in parameters for array in layer]
+        arrays = [np.array(file.get_tensor(name), order="C") for name in velocity_names]
+        for name, array, shape in zip(velocity_names, arrays, shapes, strict=True):
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, not {shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+        network._velocity = list(zip(arrays[::2], arrays[1::2], strict=True))
+    return network
+
+
+def _check_names(present: Any, expected: tuple[str, ...], what: str) -> None:
+    odd = sorted(set(present) ^ set(expected))
+    if odd:
+        shown = ", ".join(f"{name!r:.60}" for name in odd[:4])
+        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
+        raise ValueError(f"missing or unknown {what}: {shown}{more}")
+
+
+def _activation_entry(activation: Activation) -> str | dict[str, str | float]:
+    if isinstance(activation, str):
+        return activation
+    name, slope, threshold = describe(activation)
+    return {"name": name, "slope": slope, "threshold": threshold}
+
+
+def _activations(text: str) -> list[Activation]:
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"activations are no JSON: {error}") from None
+    if not isinstance(entries, list) or not entries:
+        raise ValueError("activations must be a JSON list with one entry per layer")
+    return [_activation(entry) for entry in entries]
+
+
+def _activation(entry: Any) -> Activation:
+    """Return the activation of a name or of an object that `_activation_entry` made."""
+    activation: Activation | None = None
+    if isinstance(entry, str):
+        activation = entry
+    elif isinstance(entry, dict) and all(
+        type(entry.get(key)) in (int, float) for key in ("slope", "threshold")
+    ):
+        slope, threshold = entry["slope"], entry["threshold"]
+        candidates = (Sigmoid(slope, threshold), LeakyReLU(slope), Step(threshold))
+        # The comparison refuses what the kind has no place for, and unknown keys.
+        activation = next((a for a in candidates if _activation_entry(a) == entry), None)
+    if activation is None:
+        raise ValueError(f"unknown activation {str(entry)[:60]!r}")
+    describe(activation)
+    return activation

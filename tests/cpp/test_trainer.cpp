@@ -1,0 +1,193 @@
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+#include "check.hpp"
+#include "dense/trainer.hpp"
+
+using namespace exactnet::dense;
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment_) {
+    ++allocations;
+    const std::size_t rounded = round_up(size + 1, alignment_);
+    if (void* p = std::aligned_alloc(alignment_, rounded)) return p;
+    throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t a) {
+    return allocate(size, static_cast<std::size_t>(a));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+/// A network of three layers with data, part of which is 0.
+struct Problem {
+    Problem(std::size_t n_samples, double zeros, std::vector<std::size_t> layer_sizes)
+        : sizes(std::move(layer_sizes)), n(n_samples), x(n * sizes.front()), labels(n) {
+        Generator generator(1);
+        for (float& value : x) {
+            const bool zero = std::abs(generator.symmetric()) < zeros;
+            value = zero ? 0 : static_cast<float>(generator.symmetric());
+        }
+        for (auto& label : labels) {
+            label = generator.below(static_cast<std::uint32_t>(sizes.back()));
+        }
+        for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
+            auto& w = weights.emplace_back(sizes[l] * sizes[l + 1]);
+            for (float& value : w) value = static_cast<float>(generator.symmetric()) / 4;
+            biases.emplace_back(sizes[l + 1]);
+        }
+        for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
+            const bool last = l + 2 == sizes.size();
+            layers.push_back({sizes[l],
+                              sizes[l + 1],
+                              {last ? ActivationKind::softmax : ActivationKind::relu},
+                              weights[l].data(),
+                              biases[l].data()});
+        }
+    }
+    Data<float> data() const { return {x.data(), n, {nullptr, labels.data()}}; }
+    std::vector<float> parameters() const {
+        std::vector<float> all;
+        for (const auto& w : weights) all.insert(all.end(), w.begin(), w.end());
+        for (const auto& b : biases) all.insert(all.end(), b.begin(), b.end());
+        return all;
+    }
+
+    std::vector<std::size_t> sizes;
+    std::size_t n;
+    std::vector<float> x;
+    std::vector<std::int64_t> labels;
+    std::vector<std::vector<float>> weights, biases;
+    std::vector<Layer<float>> layers;
+};
+
+}  // namespace
+
+TEST(an_epoch_allocates_nothing) {
+    for (const double zeros : {0.0, 0.8}) {
+        for (const double momentum : {0.0, 0.9}) {
+            for (const std::size_t n_threads : {1U, 2U}) {
+                Problem problem(500, zeros, {100, 40, 20, 10});
+                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 32,
+                                       Loss::cross_entropy, {0.1, momentum, true}, n_threads);
+                trainer.read();
+                Generator generator(2);
+                std::vector<double> losses(3), seconds(3);
+                const std::function<void()> poll = [] {};
+                const long before = allocations;
+                CHECK(trainer.run(losses, seconds, &generator, poll) == 3);
+                CHECK(allocations == before);
+                CHECK(losses[2] < losses[0]);
+            }
+        }
+    }
+}
+
+TEST(threads_do_not_change_a_bit) {
+    for (const double zeros : {0.0, 0.8}) {
+        for (const double momentum : {0.0, 0.9}) {
+            std::vector<float> expected;
+            std::vector<double> expected_losses;
+            for (const std::size_t n_threads : {1U, 2U, 3U, 7U}) {
+                Problem problem(203, zeros, {300, 150, 70, 10});
+                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 20,
+                                       Loss::cross_entropy, {0.1, momentum, false}, n_threads);
+                trainer.read();
+                Generator generator(2);
+                std::vector<double> losses(3), seconds(3);
+                trainer.run(losses, seconds, &generator, [] {});
+                trainer.write();
+                if (n_threads == 1) {
+                    expected = problem.parameters();
+                    expected_losses = losses;
+                }
+                CHECK(problem.parameters() == expected);
+                CHECK(losses == expected_losses);
+            }
+        }
+    }
+}
+
+TEST(more_threads_than_samples_in_a_batch) {
+    Problem problem(9, 0, {5, 4, 3});
+    Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 2,
+                           Loss::cross_entropy, {}, 5);
+    trainer.read();
+    std::vector<double> losses(2), seconds(2);
+    CHECK(trainer.run(losses, seconds, nullptr, [] {}) == 2);
+}
+
+TEST(an_error_between_batches_keeps_the_finished_ones) {
+    for (const std::size_t n_threads : {1U, 2U}) {
+        Problem whole(96, 0, {30, 20, 10}), part(96, 0, {30, 20, 10});
+        std::vector<double> losses(1), seconds(1);
+        Trainer<float> trainer(part.layers, kernels<float>(""), part.data(), 32,
+                               Loss::cross_entropy, {}, n_threads);
+        trainer.read();
+        int polls = 0;
+        const auto poll = [&] {
+            if (++polls == 2) throw std::runtime_error("enough");
+        };
+        CHECK_THROWS(trainer.run(losses, seconds, nullptr, poll), std::runtime_error);
+        trainer.write();
+        whole.n = 64;  // two batches
+        Trainer<float> two(whole.layers, kernels<float>(""), whole.data(), 32, Loss::cross_entropy,
+                           {});
+        two.read();
+        two.run(losses, seconds, nullptr, [] {});
+        two.write();
+        CHECK(part.parameters() == whole.parameters());
+    }
+}
+
+TEST(divergence_restores_the_weights_before_the_epoch) {
+    for (const std::size_t n_threads : {1U, 2U}) {
+        Problem problem(100, 0, {30, 20, 10});
+        for (auto& w : problem.weights) {
+            for (float& value : w) value *= 1e20F;
+        }
+        const std::vector<float> before = problem.parameters();
+        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 10,
+                               Loss::cross_entropy, {1e30, 0.9, false}, n_threads);
+        trainer.read();
+        std::vector<double> losses(5), seconds(5);
+        CHECK(trainer.run(losses, seconds, nullptr, [] {}) == 0);
+        CHECK(!std::isfinite(losses[0]));
+        trainer.write();
+        CHECK(problem.parameters() == before);
+    }
+}
+
+TEST(teams_keep_step) {
+    Team team(4);
+    std::vector<int> counts(4);
+    for (int call = 0; call < 200; ++call) {
+        std::atomic<bool> in_step{true};
+        team.run([&](std::size_t t) {
+            for (int k = 0; k < 20; ++k) {
+                ++counts[t];
+                team.barrier();
+                for (const int count : counts) {
+                    if (count != counts[t]) in_step = false;
+                }
+                team.barrier();
+            }
+        });
+        CHECK(in_step);
+    }
+    for (const int count : counts) CHECK(count == 4000);
+}
