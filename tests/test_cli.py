@@ -1,8 +1,11 @@
 import json
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import random_points
-from exactnet import ExactNetwork, _demo, verify
+from exactnet import ExactNetwork, Network, _datafiles, _demo, datasets, verify
 from exactnet.cli import main
 
 PROGRAM = [sys.executable, "-m", "exactnet"]
@@ -63,6 +66,10 @@ def test_demo(run):
     assert "MP(x) - output = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]" in out
     assert "[64, 43, 42, 1]" in out
     assert "0 of 1797" in out
+    assert "[64, 30, 10], sigmoid" in out
+    assert re.search(
+        r"trained in +0\.\d+ s, 30 epochs\nright on .* 9\d\.\d%\nright on 360 .* 9", out
+    )
 
 
 def test_demo_for_machines(run):
@@ -75,6 +82,12 @@ def test_demo_for_machines(run):
     assert digits["layer_sizes"] == [64, 43, 42, 1]
     assert (digits["exact"], digits["n_points"], digits["n_wrong"]) == (True, 1797, 0)
     assert digits["float64_max_error"] > 0
+    training = facts["training"]
+    assert (training["layer_sizes"], training["epochs"]) == ([64, 30, 10], 30)
+    assert (training["n_train"], training["n_test"]) == (1437, 360)
+    assert 0.95 < training["train_accuracy"] <= 1
+    assert 0.85 < training["test_accuracy"] < 1
+    assert training["seconds"] > 0
 
 
 def test_demo_fails_when_anything_is_wrong(run, monkeypatch):
@@ -248,7 +261,7 @@ def test_the_output_must_not_be_the_data(data, run):
     before = data.read_text()
     status, _, err = run("memorize", data, "--target", "label", "-o", data)
     assert status == 2
-    assert "the network would replace its own data" in err
+    assert "the output would replace what it is made from" in err
     assert data.read_text() == before
 
 
@@ -316,7 +329,9 @@ def test_other_refusals(tmp_path, data, network, run):
         assert reason in err, (arguments, err)
 
 
-@pytest.mark.parametrize("arguments", [[], ["demo"], ["memorize"], ["verify"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["demo"], ["memorize"], ["verify"], ["train"], ["predict"]]
+)
 def test_help(capsys, arguments):
     with pytest.raises(SystemExit) as error:
         main([*arguments, "--help"])
@@ -324,7 +339,20 @@ def test_help(capsys, arguments):
     assert "usage: exactnet" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["memorize", "x.csv", "--hidden", "3"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["memorize", "x.csv", "--hidden", "3"],
+        ["train", "x.csv"],
+        ["train", "x.csv", "-o", "n", "--hidden", "3x"],
+        ["train", "x.csv", "-o", "n", "--activation", "softmax"],
+        ["train", "x.csv", "-o", "n", "--loss", "hinge"],
+        ["train", "x.csv", "-o", "n", "--epochs", "1.5"],
+        ["predict", "n"],
+    ],
+)
 def test_wrong_usage(capsys, arguments):
     with pytest.raises(SystemExit) as error:
         main(arguments)
@@ -382,7 +410,442 @@ def test_progress_bar_only_where_it_is_of_use(tmp_path):
 
 def test_progress_bar_of_a_long_construction(tmp_path, rng):
     path = tmp_path / "data.csv"
-    lines = [f"{rng.getrandbits(120)},{rng.randrange(100)}" for _ in range(9_000)]
+    lines = [f"{rng.getrandbits(120)},{rng.randrange(100)}" for _ in range(3_000)]
     path.write_text("x,y\n" + "\n".join(lines) + "\n")
+    # As if it took a second: how long it takes depends on the machine.
+    program = (
+        "import sys; from exactnet import cli\n"
+        "cli.ProgressBar._DELAY = 0\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
     arguments = ["memorize", str(path), "--target", "y", "-o", str(tmp_path / "net.json")]
-    assert "constructing [" in terminal_output([*PROGRAM, *arguments])
+    output = terminal_output([sys.executable, "-c", program, *arguments])
+    assert "constructing [" in output
+    assert "verifying [" in output
+
+
+@pytest.fixture
+def classes(tmp_path, rng):
+    """Three classes of points in a plane, as a CSV file with the column "kind"."""
+    path = tmp_path / "classes.csv"
+    lines = ["x,kind,y"]
+    for k in range(90):
+        x, y = [(0, 0), (3, 0), (0, 3)][k % 3]
+        lines.append(f"{x + rng.gauss(0, 0.5):.3f},{k % 3},{y + rng.gauss(0, 0.5):.3f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path, classes, run):
+    path = tmp_path / "net.safetensors"
+    assert run("train", classes, "--target", "kind", "-o", path)[0] == 0
+    return path
+
+
+def columns(path):
+    """Return (X, y) of the file of the fixture `classes`."""
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    return table[:, [0, 2]], table[:, 1].astype(int)
+
+
+def parameters(net):
+    return [a.tobytes() for a in (*net.weights, *net.biases)]
+
+
+def test_train(tmp_path, classes, run):
+    path = tmp_path / "net.safetensors"
+    arguments = ("train", classes, "--target", "kind", "--test", classes, "-o", path)
+    status, out, err = run(*arguments, "--epochs", 4)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    for k in range(4):
+        pattern = rf"epoch {k + 1}/4  loss \S+  val_loss \S+  val_accuracy [01]\.\d+  \d.* s"
+        assert re.fullmatch(pattern, lines[k])
+    assert re.fullmatch(r"trained \[2, 30, 3\] to classify in \S+ s", lines[4])
+    share = Network.load(path).accuracy(*columns(classes))
+    assert share > 0.9
+    assert lines[5:] == [f"accuracy {share:.4f} on {classes}"] * 2 + [f"wrote {path}"]
+
+
+def test_train_is_fit_with_the_same_arguments(tmp_path, classes, run, monkeypatch):
+    calls = []
+    fit = Network.fit
+
+    def recording(self, *arguments, **options):
+        calls.append(options)
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(Network, "fit", recording)
+    path = tmp_path / "net"
+    status, out, _ = run(
+        *("train", classes, "--target", "kind", "-o", path, "--json", "--hidden", "5x4"),
+        *("--activation", "tanh", "--output-activation", "softmax", "--loss", "cross_entropy"),
+        *("--epochs", 3, "--batch-size", 7, "--learning-rate", 0.2, "--momentum", 0.5),
+        *("--nesterov", "--init", "glorot_uniform", "--seed", 9, "--threads", 2),
+        *("--test", classes),
+    )
+    assert status == 0
+    assert calls[0]["n_threads"] == 2
+    X, y = columns(classes)
+    activations = ["tanh", "tanh", "softmax"]
+    net = Network([2, 5, 4, 3], activations=activations, init="glorot_uniform", seed=9)
+    history = net.fit(
+        *(X, y),
+        epochs=3,
+        batch_size=7,
+        learning_rate=0.2,
+        momentum=0.5,
+        nesterov=True,
+        loss="cross_entropy",
+        validation_data=(X, y),
+    )
+    assert parameters(Network.load(path)) == parameters(net)
+    facts = json.loads(out)
+    assert len(facts.pop("seconds")) == 3
+    assert facts == {
+        "layer_sizes": [2, 5, 4, 3],
+        "activations": activations,
+        "task": "classify",
+        "loss": history.loss,
+        "val_loss": history.val_loss,
+        "val_accuracy": history.val_accuracy,
+        "accuracy": net.accuracy(X, y),
+        "output": str(path),
+    }
+
+
+SIGMOIDS, LINEAR = ["sigmoid", "sigmoid"], ["sigmoid", "linear"]
+TASKS = {
+    "labels": ([0, 1, 2, 1], [], 3, SIGMOIDS),
+    "labels as floats": ([0.0, 1.0, 5.0, 1.0], [], 6, SIGMOIDS),
+    "truth values": ([False, True, True, False], [], 2, SIGMOIDS),
+    "a column": ([[0], [1], [2], [1]], [], 3, SIGMOIDS),
+    "cross-entropy": ([0, 1, 2, 1], ["--loss", "cross_entropy"], 3, ["sigmoid", "softmax"]),
+    "one class": ([1, 1, 1, 1], [], 1, LINEAR),
+    "one class by demand": ([0, 0, 0, 0], ["--task", "classify"], 2, SIGMOIDS),
+    "large integers": ([0, 1, 2, 1000], [], 1, LINEAR),
+    "large classes by demand": ([0, 1, 2, 1000], ["--task", "classify"], 1001, SIGMOIDS),
+    "negative": ([-1, 1, 1, -1], [], 1, LINEAR),
+    "fractions": ([0, 1, 2, 0.5], [], 1, LINEAR),
+    "numbers by demand": ([0, 1, 2, 1], ["--task", "regress"], 1, LINEAR),
+    "several targets": ([[0, 1], [1, 0], [1, 1], [0, 0]], [], 2, LINEAR),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_task_is_chosen_by_the_targets(tmp_path, run, name):
+    y, options, n_outputs, activations = TASKS[name]
+    np.savez(tmp_path / "data.npz", X=np.eye(4), y=np.array(y))
+    arguments = ("train", tmp_path / "data.npz", "-o", tmp_path / "net", "--learning-rate", "0.001")
+    status, out, err = run(*arguments, *options)
+    assert (status, err) == (0, "")
+    net = Network.load(tmp_path / "net")
+    assert (net.layer_sizes, net.activations) == ([4, 30, n_outputs], activations)
+    assert ("accuracy" in out) == ("to classify" in out) == (activations != LINEAR)
+
+
+def test_regression(tmp_path, run):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = X @ [1, -2] + 0.5
+    np.save(tmp_path / "data.npy", np.column_stack([y, X]))
+    arguments = ("train", tmp_path / "data.npy", "--target", "0", "-o", tmp_path / "net", "--json")
+    status, out, _ = run(*arguments, "--init", "glorot_uniform", "--epochs", "50")
+    assert status == 0
+    assert json.loads(out)["accuracy"] is None
+    assert Network.load(tmp_path / "net").loss(X, y, "mse") < 0.02 * y.var()
+
+
+def test_predict(tmp_path, classes, trained, run):
+    net = Network.load(trained)
+    X, y = columns(classes)
+    expected = net.predict(X)
+    status, out, err = run("predict", trained, classes, "--target", "kind")
+    assert (status, err) == (0, "")
+    np.testing.assert_array_equal(np.float32([line.split(",") for line in out.split()]), expected)
+    status, out, err = run("predict", trained, classes, "--target", "kind", "--classify")
+    assert status == 0
+    assert [int(line) for line in out.splitlines()] == net.classify(X).tolist()
+    right = int((net.classify(X) == y).sum())
+    assert err == f"accuracy {right / 90:.4f}: {right} of 90\n"
+
+    path = tmp_path / "out.csv"
+    status, out, err = run("predict", trained, classes, "--target", "kind", "-o", path)
+    assert (status, out, err) == (0, f"wrote 90 rows to {path}\n", "")
+    np.testing.assert_array_equal(np.loadtxt(path, delimiter=",", dtype=np.float32), expected)
+    path = tmp_path / "out.npy"
+    assert run("predict", trained, classes, "--target", "kind", "-o", path)[0] == 0
+    np.testing.assert_array_equal(np.load(path), expected)
+    assert np.load(path).dtype == np.float32
+    assert run("predict", trained, classes, "--target", "1", "--classify", "-o", path)[0] == 0
+    np.testing.assert_array_equal(np.load(path), net.classify(X))
+
+
+def test_predict_without_targets(tmp_path, classes, trained, run):
+    X, _ = columns(classes)
+    expected = run("predict", trained, classes, "--target", "kind")[1]
+    rows = "\n".join(f"{a},{b}" for a, b in X)
+    (tmp_path / "plain.csv").write_text(rows)
+    (tmp_path / "header.csv").write_text(f"a,b\n{rows}\n")
+    np.save(tmp_path / "matrix.npy", X)
+    np.savez(tmp_path / "arrays.npz", X=X)
+    for name in ("plain.csv", "header.csv", "matrix.npy", "arrays.npz"):
+        assert run("predict", trained, tmp_path / name) == (0, expected, ""), name
+        status, _, err = run("predict", trained, tmp_path / name, "--classify")
+        assert (status, err) == (0, "")
+    np.savez(tmp_path / "more.npz", X=X, y=np.zeros((90, 3)))  # targets, but no classes
+    assert run("predict", trained, tmp_path / "more.npz", "--classify")[2] == ""
+
+
+def test_predict_with_an_exact_network(tmp_path, network, data, run):
+    assert run("predict", network, data, "--target", "label") == (0, "1\n-2\n1/3\n4\n", "")
+    path = tmp_path / "points.csv"
+    path.write_text("0,1/2\n1,0.25\n")
+    assert run("predict", network, path) == (0, "1\n-2\n", "")
+    out = tmp_path / "out.csv"
+    assert run("predict", network, path, "-o", out)[0] == 0
+    assert out.read_text() == "1\n-2\n"
+    net = ExactNetwork.from_arrays([[[1, 0], [0, 1]]], [[0, Fraction(1, 3)]])
+    net.save(tmp_path / "two.json")
+    assert run("predict", tmp_path / "two.json", path)[1] == "0,5/6\n1,7/12\n"
+    np.savez(tmp_path / "points.npz", X=[[0, 0], [2, 1], [5, 5]], y=[1, 0, 0])
+    arguments = ("predict", tmp_path / "two.json", tmp_path / "points.npz", "--classify")
+    assert run(*arguments) == (0, "1\n0\n1\n", "accuracy 0.6667: 2 of 3\n")
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Six small images with their labels, like MNIST's files."""
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 2)).astype(np.uint8)
+    datasets.write_idx(path, pixels)
+    datasets.write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.arange(6, dtype=np.uint8) % 3)
+    return path
+
+
+def test_images_are_memorized_as_they_are(tmp_path, images, run):
+    net = tmp_path / "net.json"
+    assert run("memorize", images, "-o", net)[0] == 0
+    X = datasets.read_idx(images).reshape(6, 6)
+    assert verify(ExactNetwork.load(net), X, [0, 1, 2, 0, 1, 2])
+    assert run("verify", net, images)[0] == 0
+    assert run("predict", net, images) == (0, "0\n1\n2\n0\n1\n2\n", "")
+
+
+def test_images_are_trained_on_in_the_unit_interval(tmp_path, images, run):
+    net = tmp_path / "net"
+    assert run("train", images, "--test", images, "-o", net, "--epochs", "2")[0] == 0
+    X = datasets.read_idx(images).reshape(6, 6).astype(np.float32) / np.float32(255)
+    same = Network([6, 30, 3], seed=0)
+    same.fit(X, [0, 1, 2, 0, 1, 2], epochs=2, batch_size=10, learning_rate=3)
+    loaded = Network.load(net)
+    assert parameters(loaded) == parameters(same)
+    status, out, err = run("predict", net, images, "--classify")
+    assert status == 0
+    assert [int(line) for line in out.split()] == same.classify(X).tolist()
+    assert err.startswith("accuracy ")
+    (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
+    assert run("predict", net, images, "--classify") == (0, out, "")
+    numbers = (datasets.read_idx(images) / 255).astype(np.float32)  # other types stay as they are
+    datasets.write_idx(images, numbers)
+    assert run("predict", net, images, "--classify")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("images_name", "labels_name"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"),
+        ("letters-images-idx3.GZ", "letters-labels-idx1.GZ"),
+    ],
+)
+def test_names_of_images(tmp_path, run, images_name, labels_name):
+    folder = tmp_path / "images-idx3"
+    folder.mkdir()
+    datasets.write_idx(folder / images_name, np.arange(12, dtype=np.int16).reshape(3, 2, 2))
+    datasets.write_idx(folder / labels_name, np.array([7, 5, 6], np.int8))
+    assert run("memorize", folder / images_name, "-o", tmp_path / "net.json")[0] == 0
+    net = ExactNetwork.load(tmp_path / "net.json")
+    assert verify(net, np.arange(12).reshape(3, 4), [7, 5, 6])
+    (folder / "data.csv").write_text("1,2\n3,4\n")  # not by the name of its folder
+    assert run("memorize", folder / "data.csv", "--target", "0", "-o", tmp_path / "n.json")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["memorize", "verify", "train", "predict"])
+def test_bad_images(tmp_path, images, network, trained, run, command):
+    net = {"verify": network, "predict": trained}.get(command)
+    options = (net,) if net else ("-o", tmp_path / "new")
+    labels = tmp_path / "train-labels-idx1-ubyte.gz"
+
+    def refused(reason, *arguments):
+        status, out, err = run(command, *options, images, *arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("exactnet: error: ")
+        assert err.count("\n") == 1
+        assert reason in err
+
+    refused(f"{images}: --target is not for IDX files", "--target", "0")
+    good = labels.read_bytes()
+    datasets.write_idx(labels, np.zeros(5, np.uint8))
+    refused(f"{labels}: it holds an array of shape (5,), not 6 labels")
+    datasets.write_idx(labels, np.zeros((6, 1), np.uint8))
+    refused("it holds an array of shape (6, 1), not 6 labels")
+    labels.write_bytes(good[:-3])
+    refused(f"{labels}: damaged gzip file")
+    labels.unlink()
+    if command != "predict":
+        refused(f"{images}: there is no file of its labels, neither {tmp_path}/train-labels-idx1-")
+    labels.write_bytes(good)
+    datasets.write_idx(images, np.zeros(6, np.uint8))
+    refused(f"{images}: it holds an array of shape (6,), not images")
+    datasets.write_idx(images, np.zeros((0, 2, 2), np.uint8))
+    refused("it holds an array of shape (0, 2, 2), not images")
+    images.write_bytes(b"no images")
+    refused(f"{images}: not an IDX file")
+    images.unlink()
+    refused(f"{images}: No such file")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["1", "-0", "0.1", "1/3", "-2/7", "1e22", "9007199254740993", "1e-310", "12345678901234567.5"],
+)
+def test_cells_become_the_nearest_floats(cell):
+    assert _datafiles._float(cell, 1, "a") == float(Fraction(cell))
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("nan", "line 2, column 'a': 'nan' is not a number"),
+        ("inf", "is not a number"),
+        ("1_0", "is not a number"),
+        ("", "is not a number"),
+        ("1/0", "divides by 0"),
+        ("1e400", "is too large for a float"),
+        ("1e99999999999", "is too large for a float"),
+        ("1" * 400 + "/3", "is too large for a float"),
+        ("1e39", "X[0, 0] is inf"),  # for float32
+    ],
+)
+def test_bad_cells_of_floats(tmp_path, trained, run, cell, reason):
+    path = tmp_path / "data.csv"
+    path.write_text(f"a,b\n{cell},1\n2,0\n")
+    for command in (
+        ("predict", trained, path),
+        ("train", path, "--target", "b", "-o", tmp_path / "n"),
+    ):
+        status, out, err = run(*command)
+        assert (status, out) == (2, "")
+        assert err.count("\n") == 1
+        assert reason in err
+    assert not (tmp_path / "n").exists()
+
+
+def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained, run):
+    new = tmp_path / "new"
+    np.savez(tmp_path / "vector.npz", X=np.zeros(3), y=np.zeros(3))
+    np.savez(tmp_path / "empty.npz", X=np.zeros((0, 2)), y=np.zeros(0))
+    np.savez(tmp_path / "short.npz", X=np.eye(3), y=np.arange(2))
+    np.savez(tmp_path / "words.npz", X=np.eye(2), y=np.array(["a", "b"]))
+    np.savez(tmp_path / "nan.npz", X=np.eye(2), y=np.array([0, np.nan]))
+    np.savez(tmp_path / "nothing.npz", y=np.zeros(3))
+    np.savez(tmp_path / "more.npz", X=np.eye(2), y=np.array([0, 7]))
+    np.savez(tmp_path / "many.npz", X=np.eye(2), y=np.array([0, 65536]))
+    np.savez(tmp_path / "scalar.npz", X=np.eye(2), y=np.array(7))
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(trained.read_bytes()[:-1])
+    npz = {p.stem: p for p in tmp_path.glob("*.npz")}
+
+    def train(path, *options):
+        return ("train", path, "-o", new, *options)
+
+    cases = [
+        (train(classes), "name the target column with --target"),
+        (train(classes, "--target", "color"), "there is no column 'color'"),
+        (train(tmp_path / "none.csv", "--target", "a"), "none.csv: No such file"),
+        (train(npz["vector"]), "vector.npz: X must be (samples, features), not of shape (3,)"),
+        (train(npz["empty"]), "empty.npz: X must be (samples, features), not of shape (0, 2)"),
+        (train(npz["short"]), "has shape (2,) but X has 3 samples"),
+        (train(npz["words"]), "y must hold real numbers, not <U1"),
+        (train(npz["nan"]), "only finite numbers"),
+        (train(npz["scalar"]), "y has"),
+        (train(npz["nothing"]), "nothing.npz: it holds no array X"),
+        (train(data, "--target", "2", "--task", "classify"), "targets must be integers from 0"),
+        (train(npz["many"], "--task", "classify"), "integers from 0 to 65535; --task regress"),
+        (train(classes, "--target", "1", "--test", npz["nan"]), "nan.npz: to classify"),
+        (train(classes, "--target", "1", "--test", npz["more"]), "from 0 to 2, not from 0 to 7"),
+        (train(classes, "--target", "1", "--test", npz["short"]), "3 features but the network"),
+        (train(classes, "--target", "1", "--hidden", "30x0"), "layer_sizes[2] must be a positive"),
+        (train(classes, "--target", "1", "--epochs", "0"), "epochs must be a positive"),
+        (train(classes, "--target", "1", "--batch-size", "-1"), "batch_size must be a positive"),
+        (train(classes, "--target", "1", "--learning-rate", "nan"), "learning_rate must be"),
+        (train(classes, "--target", "1", "--momentum", "1"), "momentum must be in [0, 1)"),
+        (train(classes, "--target", "1", "--seed", "-1"), "seed must be an integer from 0"),
+        (train(classes, "--target", "y", "--loss", "cross_entropy"), "cross_entropy needs softmax"),
+        (train(classes, "--target", "y", "--learning-rate", "1e30"), "the loss is not finite"),
+        (("train", classes, "--target", "1", "-o", classes), "would replace what it is made from"),
+        (
+            ("train", npz["more"], "--test", classes, "--target", "1", "-o", classes),
+            "would replace what it is made from",
+        ),
+        (("train", classes, "--target", "1", "-o", tmp_path / "no/n"), "no/n: No such file"),
+        (("predict", tmp_path / "none", classes), "none: No such file"),
+        (("predict", tmp_path, classes), "Is a directory"),
+        (("predict", classes, classes), "classes.csv: not a network file, or damaged"),
+        (("predict", damaged, classes), "damaged.safetensors: not a network file, or damaged"),
+        (("predict", network, data, "--max-bytes", "9"), "more than the limit of 9"),
+        (("predict", trained, classes), "3 columns but the network takes 2; name the target"),
+        (("predict", network, npz["nothing"]), "it holds no array X"),
+        (("predict", trained, npz["short"]), "3 features but the network takes 2"),
+        (("predict", trained, classes, "--target", "color"), "there is no column 'color'"),
+        (("predict", network, data, "--target", "2", "--classify"), "--classify needs several"),
+        (("predict", trained, classes, "-o", tmp_path / "x.txt"), "must end in .csv or .npy"),
+        (("predict", network, data, "-o", tmp_path / "x.npy"), ".npy has no place for exact"),
+        (
+            ("predict", trained, classes, "--target", "1", "-o", classes),
+            "would replace what it is made from",
+        ),
+    ]
+    before = classes.read_bytes()
+    for arguments, reason in cases:
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, ""), arguments
+        assert err.startswith("exactnet: error: ")
+        assert err.count("\n") == 1
+        assert reason in err, (arguments, err)
+        assert not new.exists()
+    assert classes.read_bytes() == before
+
+
+def test_a_wide_table_is_not_asked_for_its_target(tmp_path, trained, run):
+    (tmp_path / "wide.csv").write_text("1,2,3,4\n")
+    status, _, err = run("predict", trained, tmp_path / "wide.csv")
+    assert status == 2
+    assert err.endswith("it has 4 columns but the network takes 2\n")
+
+
+def test_interrupted_training_saves_nothing(tmp_path, classes):
+    path = tmp_path / "net"
+    arguments = ["train", str(classes), "--target", "kind", "--epochs", "100000000", "-o", path]
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    reader = None
+    try:
+        assert process.stdout.readline().startswith("epoch 1/100000000  loss ")
+        reader = threading.Thread(target=process.stdout.read)  # a full pipe would stop it
+        reader.start()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+        if reader is not None:
+            reader.join()
+        errors = process.stderr.read()
+        process.communicate()
+    assert errors == "exactnet: interrupted\n"
+    assert not path.exists()

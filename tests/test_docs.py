@@ -10,6 +10,7 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import exactnet
@@ -47,10 +48,15 @@ def test_readme():
     assert runner.summarize().failed == 0
 
 
-def test_program_of_the_file_format(tmp_path, monkeypatch):
-    """The program in docs/file-format.md, on numbers longer than Python's default limit."""
+def program_of_the_file_format(first, after):
+    """Return one of the programs in docs/file-format.md."""
     text = (ROOT / "docs/file-format.md").read_text()
-    program = text[text.index("    import json, sys") : text.index("Files are written")]
+    return textwrap.dedent(text[text.index(first) : text.index(after)])
+
+
+def test_program_for_exact_networks(tmp_path, monkeypatch):
+    """On numbers longer than Python's default limit."""
+    program = program_of_the_file_format("    import json, sys", "In files that")
     value = 3**10_000
     net = exactnet.ExactNetwork.from_arrays([[[value]], [[-1]]], [[1], [Fraction(1, value)]])
     net.save(tmp_path / "net.json")
@@ -60,11 +66,22 @@ def test_program_of_the_file_format(tmp_path, monkeypatch):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            exec(textwrap.dedent(program), scope)
+            exec(program, scope)
         assert scope["predict"]([2]) == [-(2 * value + 1) + Fraction(1, value)]
         assert scope["predict"]([-1]) == [Fraction(1, value)]
     finally:
         sys.set_int_max_str_digits(limit)
+
+
+def test_program_for_trained_networks(tmp_path, monkeypatch):
+    program = program_of_the_file_format("    import json\n", "Values are finite")
+    net = exactnet.Network([3, 4, 2], activations=["relu", "linear"], dtype="float64", seed=1)
+    net.save(tmp_path / "net.safetensors")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(program, scope)
+    for x in ([1, -2, 3], [-5, 0.5, 0]):
+        np.testing.assert_allclose(scope["predict"](x), net.predict([x])[0], rtol=1e-12)
 
 
 def test_version_is_said_once():

@@ -1,8 +1,9 @@
-"""Data files of the command line: CSV with exact decimals, NPY and NPZ."""
+"""Data files of the command line: CSV with exact decimals, NPY, NPZ and IDX."""
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import zipfile
@@ -13,8 +14,11 @@ from typing import Any, TypeAlias
 import gmpy2
 import numpy as np
 
+from exactnet.datasets import read_idx
+
 Data: TypeAlias = tuple[Any, Any]
 
+_IMAGES = re.compile(r"images([-.])idx3")
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _RATIO = re.compile(r"[+-]?[0-9]+/[0-9]+", re.ASCII)
 _DECIMAL = re.compile(
@@ -24,16 +28,24 @@ _DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no deci
 _MAX_EXPONENT = 400  # that of float64, and some more
 
 
-def read_data(path: str, target: str | None) -> Data:
-    """Read (X, y) from a file; its kind is told by its ending.
+def read_data(
+    path: str, target: str | None, *, exact: bool = True, n_features: int | None = None
+) -> Data:
+    """Read (X, y) from a file; its kind is told by its name.
 
     Parameters
     ----------
     path : str
-        ``.npz`` with arrays X and y; ``.npy`` with one matrix; anything else is CSV with commas,
-        with or without a header line.
+        ``.npz`` with arrays X and y; ``.npy`` with one matrix; IDX if it contains "images-idx3",
+        whose labels are in the file called "labels-idx1" instead, one row of pixels per image;
+        anything else is CSV with commas, with or without a header line.
     target : str or None
-        The column that is y: its name in the header, or its number from 0. None only for NPZ.
+        The column of CSV and NPY that is y: its name in the header, or its number from 0.
+    exact : bool
+        Take numbers as they stand. If not, decimals become floats and pixels of a byte
+        multiples of 1/255.
+    n_features : int, optional
+        Of the network that the data are for. If given, there need not be targets: y is None then.
 
     Raises
     ------
@@ -42,24 +54,17 @@ def read_data(path: str, target: str | None) -> Data:
     OSError
         If it cannot be read.
     """
+    if _IMAGES.search(os.path.basename(path)):
+        return _read_images(path, target, exact, n_features is not None)
     ending = os.path.splitext(path)[1].lower()
     try:
         if ending == ".npz":
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                missing = [name for name in ("X", "y") if name not in arrays]
-                if missing:
-                    raise ValueError(f"it holds no array {' and no array '.join(missing)}")
-                return arrays["X"], arrays["y"]
-        if target is None:
+            return _read_npz(path, n_features is not None)
+        if target is None and n_features is None:
             raise ValueError("name the target column with --target")
         if ending == ".npy":
-            with open(path, "rb") as file:
-                matrix = np.load(file, allow_pickle=False)
-            if matrix.ndim != 2:
-                raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
-            k = _column(target, None, matrix.shape[1])
-            return np.delete(matrix, k, axis=1), matrix[:, k]
-        return _read_csv(path, target)
+            return _read_npy(path, target, n_features)
+        return _read_csv(path, target, exact, n_features)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file in UTF-8") from None
     except (
@@ -74,7 +79,50 @@ def read_data(path: str, target: str | None) -> Data:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _read_csv(path: str, target: str) -> Data:
+def _read_npz(path: str, optional: bool) -> Data:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        needed = ["X"] if optional else ["X", "y"]
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise ValueError(f"it holds no array {' and no array '.join(missing)}")
+        return arrays["X"], arrays.get("y")
+
+
+def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
+    with open(path, "rb") as file:
+        matrix = np.load(file, allow_pickle=False)
+    if matrix.ndim != 2:
+        raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
+    k = _column(target, None, matrix.shape[1], n_features)
+    return (matrix, None) if k is None else (np.delete(matrix, k, axis=1), matrix[:, k])
+
+
+def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> Data:
+    if target is not None:
+        raise ValueError(f"{path}: --target is not for IDX files, whose labels are in another file")
+    images = read_idx(path)
+    if images.ndim < 2 or not images.size:
+        raise ValueError(f"{path}: it holds an array of shape {images.shape}, not images")
+    X = images.reshape(len(images), -1)
+    if not exact and X.dtype == np.uint8:
+        X = X.astype(np.float32) / np.float32(255)
+    folder, name = os.path.split(path)
+    plain = os.path.join(folder, _IMAGES.sub(r"labels\1idx1", name)).removesuffix(".gz")
+    packed = f"{plain}.gz"
+    candidates = (packed, plain) if path.endswith(".gz") else (plain, packed)
+    file = next((candidate for candidate in candidates if os.path.exists(candidate)), None)
+    if file is None and optional:
+        return X, None
+    if file is None:
+        raise ValueError(f"{path}: there is no file of its labels, neither {plain} nor {packed}")
+    labels = read_idx(file)
+    if labels.ndim != 1 or len(labels) != len(X):
+        raise ValueError(f"{file}: it holds an array of shape {labels.shape}, not {len(X)} labels")
+    return X, labels
+
+
+def _read_csv(path: str, target: str | None, exact: bool, n_features: int | None) -> Data:
+    number = _number if exact else _float
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = _csv_rows(file)
         _, first = next(rows, (0, None))
@@ -82,7 +130,7 @@ def _read_csv(path: str, target: str) -> Data:
             raise ValueError("the file is empty")
         header = _header(first, target)
         names = header or [str(k) for k in range(len(first))]
-        k = _column(target, header, len(first))
+        k = _column(target, header, len(first), n_features)
         X, y = [], []
         if header is None:
             rows = _chain((1, first), rows)
@@ -91,17 +139,19 @@ def _read_csv(path: str, target: str) -> Data:
                 raise ValueError(
                     f"line {line} has {len(cells)} cells, the first line has {len(names)}"
                 )
-            numbers = [_number(c, line, n) for c, n in zip(cells, names, strict=True)]
-            y.append(numbers.pop(k))
+            numbers = [number(c, line, n) for c, n in zip(cells, names, strict=True)]
+            if k is not None:
+                y.append(numbers.pop(k))
             X.append(numbers)
     if not X:
         raise ValueError("there are no rows below the header")
     if not X[0]:
         raise ValueError("there are no columns besides the target")
-    return X, y
+    targets = None if k is None else y
+    return (X, targets) if exact else (np.array(X), targets and np.array(targets))
 
 
-def _header(first: list[str], target: str) -> list[str] | None:
+def _header(first: list[str], target: str | None) -> list[str] | None:
     """Return the first line if it holds names.
 
     That is so if no cell is a number, or if the target is named by a cell that is none. Anything
@@ -128,7 +178,15 @@ def _chain(
     yield from rest
 
 
-def _column(target: str, header: list[str] | None, n_columns: int) -> int:
+def _column(
+    target: str | None, header: list[str] | None, n_columns: int, n_features: int | None
+) -> int | None:
+    """Return the number of the target column, or None if all columns are features."""
+    if target is None:
+        if n_columns == n_features:
+            return None
+        hint = "; name the target column with --target" if n_columns - 1 == n_features else ""
+        raise ValueError(f"it has {n_columns} columns but the network takes {n_features}{hint}")
     if header is not None and target in header:
         if header.count(target) > 1:
             raise ValueError(f"there are {header.count(target)} columns {target!r}")
@@ -162,3 +220,16 @@ def _number(cell: str, line: int, column: str) -> Any:
     power = int(exponent) - len(part)
     digits = gmpy2.mpz((match["whole"] + part).removeprefix("+"))
     return gmpy2.mpq(digits * 10 ** max(power, 0), gmpy2.mpz(10) ** max(-power, 0))
+
+
+def _float(cell: str, line: int, column: str) -> float:
+    """Convert a decimal or p/q to the nearest float."""
+    if not _DECIMAL.fullmatch(cell) or not _DIGIT.match(cell):  # float() also takes nan and 1_0
+        value = _number(cell, line, column)
+        try:
+            return int(value.numerator) / int(value.denominator)  # rounds correctly
+        except OverflowError:
+            pass
+    elif math.isfinite(float(cell)):
+        return float(cell)
+    raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} is too large for a float")

@@ -1,4 +1,4 @@
-"""The command line: exactnet demo | memorize | verify."""
+"""The command line: exactnet demo | memorize | verify | train | predict."""
 
 from __future__ import annotations
 
@@ -12,18 +12,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import gmpy2
+import numpy as np
+import numpy.typing as npt
 
 import exactnet
 from exactnet import _demo
-from exactnet._datafiles import read_data
-from exactnet._files import check_writable
+from exactnet._datafiles import Data, read_data
+from exactnet._files import atomic_write, check_writable
 from exactnet._progress import ProgressBar
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact_network import ExactNetwork
+from exactnet.network import INITS, LOSSES, DivergenceError, History, Network
 from exactnet.verification import VerificationReport, verify
 
-_DATA_HELP = "CSV (decimals are taken exactly), .npy (one matrix) or .npz (arrays X and y)"
-_TARGET_HELP = "target column: its name in the header line, or its number from 0"
+_FORMATS = (
+    "CSV{}, .npy (one matrix), .npz (arrays X and y), or the images of an IDX pair such as MNIST's "
+    "train-images-idx3-ubyte.gz, with train-labels-idx1-ubyte.gz beside it{}"
+)
+_DATA_HELP = _FORMATS.format(" (decimals are taken exactly)", "")
+_FLOAT_DATA_HELP = _FORMATS.format("", "; pixels of a byte are scaled to [0, 1]")
+_TARGET_HELP = "target column of CSV or .npy: its name in the header line, or its number from 0"
+_ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
+# Integers from 0 are taken for classes below the first number, if not said otherwise; and at all
+# below the second, for each is an output of the network.
+_LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _fail(reason)
-    except (ValueError, TypeError, MemoryError) as error:
+    except (ValueError, TypeError, MemoryError, DivergenceError) as error:
         return _fail(str(error) or type(error).__name__)
 
 
@@ -55,17 +67,18 @@ def _fail(reason: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="exactnet",
-        description="ReLU networks that reproduce data without error, constructed and verified "
-        "in exact arithmetic.",
+        description="Small dense networks: ReLU networks that reproduce data without error, "
+        "constructed and verified in exact arithmetic, and trained networks of floats.",
     )
     parser.add_argument("--version", action="version", version=f"exactnet {exactnet.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     demo = commands.add_parser(
         "demo",
-        help="memorize nine points, then 1,797 digits, and verify both",
+        help="memorize nine points, then 1,797 digits, and verify both; train on the digits",
         description="Memorize the nine points of the article and the 1,797 bundled digits, verify "
-        "both exactly, and compare with float64. Takes a second or two.",
+        "both exactly, and compare with float64. Then train a network of floats on 1,437 of the "
+        "digits and test it on the others. Takes a second or two.",
     )
     demo.set_defaults(run=_run_demo)
 
@@ -104,9 +117,92 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_run_verify)
 
-    for command in (build, check):
+    train = commands.add_parser(
+        "train",
+        help="train a network of floats on a data file and save it",
+        description="Train a dense network by minibatch stochastic gradient descent, print a line "
+        "per epoch and write the network as safetensors. The same command gives the same network.",
+    )
+    train.add_argument("data", metavar="DATA", help=_FLOAT_DATA_HELP)
+    train.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
+    train.add_argument("--test", metavar="DATA", help="data to evaluate after every epoch")
+    train.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="network file to write"
+    )
+    train.add_argument(
+        "--task",
+        choices=("classify", "regress"),
+        help="classify has an output for every class, regress one for the target; default: "
+        f"classify if the targets are at least two different integers from 0 to "
+        f"{_LIKELY_CLASSES - 1}",
+    )
+    train.add_argument(
+        "--hidden", metavar="WIDTHS", type=_hidden, default="30", help="such as 128x64; default: 30"
+    )
+    train.add_argument(
+        "--activation",
+        choices=_ACTIVATIONS,
+        default="sigmoid",
+        help="of the hidden layers; default: sigmoid",
+    )
+    train.add_argument(
+        "--output-activation",
+        choices=(*_ACTIVATIONS, "softmax"),
+        help="default: sigmoid to classify, softmax with cross_entropy, linear to regress",
+    )
+    train.add_argument(
+        "--loss", choices=LOSSES, help="default: quadratic to classify, mse to regress"
+    )
+    train.add_argument("--epochs", metavar="N", type=int, default=10, help="default: 10")
+    train.add_argument("--batch-size", metavar="N", type=int, default=10, help="default: 10")
+    train.add_argument(
+        "--learning-rate",
+        metavar="X",
+        type=float,
+        help="default: 3 with the quadratic loss, else 0.1",
+    )
+    train.add_argument(
+        "--momentum", metavar="X", type=float, default=0.0, help="in [0, 1); default: 0"
+    )
+    train.add_argument("--nesterov", action="store_true", help="Nesterov's kind of momentum")
+    train.add_argument(
+        "--init", choices=INITS, default="normal", help="of the weights; default: normal"
+    )
+    train.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of weights and shuffles; default: 0"
+    )
+    train.set_defaults(run=_run_train)
+
+    predict = commands.add_parser(
+        "predict",
+        help="evaluate a network at a data file",
+        description="Print the outputs of NETWORK for every row of DATA, separated by commas: "
+        "floats for a trained network, fractions for a memorized one. If --classify is given and "
+        "DATA has targets, the accuracy goes to stderr.",
+    )
+    predict.add_argument(
+        "network", metavar="NETWORK", help="file that `exactnet train` or `memorize` wrote"
+    )
+    predict.add_argument(
+        "data",
+        metavar="DATA",
+        help=f"{_FLOAT_DATA_HELP} for a trained network; targets may be missing",
+    )
+    predict.add_argument("--target", metavar="COLUMN", help=f"{_TARGET_HELP}; it is not an input")
+    predict.add_argument(
+        "--classify", action="store_true", help="print the number of the largest output instead"
+    )
+    predict.add_argument(
+        "-o", "--output", metavar="FILE", help=".csv or .npy to write instead of printing"
+    )
+    predict.add_argument(
+        "--max-bytes", type=int, default=2**30, help="as of verify, for memorized networks"
+    )
+    predict.set_defaults(run=_run_predict)
+
+    for command in (build, check, train):
         command.add_argument("--threads", type=int, default=1, help="default: 1")
-    for command in (demo, build, check):
+    for command in (demo, build, check, train):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -118,6 +214,12 @@ def _widths(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def _hidden(text: str) -> list[int]:
+    if not re.fullmatch(r"[0-9]+([x,][0-9]+)*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 30 or 128x64")
+    return [int(width) for width in re.split("[x,]", text)]
+
+
 def _run_demo(arguments: argparse.Namespace) -> int:
     text, facts = _demo.run()
     print(json.dumps(facts) if arguments.json else text, end="\n" if arguments.json else "")
@@ -125,9 +227,7 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _run_memorize(arguments: argparse.Namespace) -> int:
-    check_writable(arguments.output)
-    if os.path.exists(arguments.output) and os.path.samefile(arguments.output, arguments.data):
-        raise ValueError(f"{arguments.output}: the network would replace its own data")
+    _check_output(arguments.output, arguments.data)
     X, y = read_data(arguments.data, arguments.target)
     start = time.perf_counter()
     with ProgressBar("constructing") as bar:
@@ -172,6 +272,172 @@ def _run_verify(arguments: argparse.Namespace) -> int:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
     print(json.dumps(_facts(report)) if arguments.json else _sentence(report))
     return 0 if report.exact else 1
+
+
+def _check_output(output: str, *inputs: str) -> None:
+    """Raise what can be said against an output file before any work is done for it."""
+    check_writable(output)
+    for path in inputs:
+        if os.path.exists(output) and os.path.samefile(output, path):
+            raise ValueError(f"{output}: the output would replace what it is made from")
+
+
+# Numbers beyond the network's type become infinite, and that is refused where it matters.
+@np.errstate(over="ignore")
+def _run_train(arguments: argparse.Namespace) -> int:
+    files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
+    _check_output(arguments.output, *files)
+    data, task, n_outputs = _read_training_data(files, arguments.target, arguments.task)
+    X, y = data[0]
+    loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
+    output = arguments.output_activation
+    if output is None:
+        classes = "softmax" if loss == "cross_entropy" else "sigmoid"
+        output = classes if task == "classify" else "linear"
+    rate = arguments.learning_rate
+    if rate is None:
+        rate = 3.0 if loss == "quadratic" else 0.1
+    network = Network(
+        [X.shape[1], *arguments.hidden, n_outputs],
+        activations=[arguments.activation] * len(arguments.hidden) + [output],
+        init=arguments.init,
+        seed=arguments.seed,
+    )
+
+    def print_epoch(_: Network, epoch: int, history: History) -> None:
+        print(_epoch_line(epoch, arguments.epochs, history), flush=True)
+
+    history = network.fit(
+        X,
+        y,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        learning_rate=rate,
+        momentum=arguments.momentum,
+        nesterov=arguments.nesterov,
+        loss=loss,
+        validation_data=data[1] if len(data) > 1 else None,
+        callbacks=[] if arguments.json else [print_epoch],
+        n_threads=arguments.threads,
+    )
+    accuracy = [network.accuracy(*part) for part in data] if task == "classify" else []
+    network.save(arguments.output)
+    if arguments.json:
+        facts = {
+            "layer_sizes": network.layer_sizes,
+            "activations": network.activations,
+            "task": task,
+            "loss": history.loss,
+            "val_loss": history.val_loss,
+            "val_accuracy": history.val_accuracy,
+            "seconds": history.seconds,
+            "accuracy": accuracy[0] if accuracy else None,
+            "output": arguments.output,
+        }
+        print(json.dumps(facts))
+    else:
+        sizes = ", ".join(map(str, network.layer_sizes))
+        print(f"trained [{sizes}] to {task} in {sum(history.seconds):.3g} s")
+        for file, share in zip(files, accuracy, strict=False):
+            print(f"accuracy {share:.4f} on {file}")
+        print(f"wrote {arguments.output}")
+    return 0
+
+
+def _read_training_data(
+    files: list[str], target: str | None, task: str | None
+) -> tuple[list[Data], str, int]:
+    """Return (X, y) of every file, the task and the number of outputs it needs."""
+    data = [read_data(file, target, exact=False) for file in files]
+    for file, (X, _) in zip(files, data, strict=True):
+        if X.ndim != 2 or not len(X):
+            raise ValueError(f"{file}: X must be (samples, features), not of shape {X.shape}")
+    labels = [_as_labels(y) for _, y in data]
+    first, y = labels[0], data[0][1]
+    if task is None:
+        likely = first is not None and first.min() < first.max() < _LIKELY_CLASSES
+        task = "classify" if likely else "regress"
+    if task == "regress":
+        return data, task, y.shape[1] if y.ndim == 2 else 1
+    for k, found in enumerate(labels):
+        if found is None:
+            raise ValueError(
+                f"{files[k]}: to classify, targets must be integers from 0 to {_MOST_CLASSES - 1}; "
+                "--task regress takes others"
+            )
+        data[k] = data[k][0], found
+    return data, task, max(2, int(data[0][1].max()) + 1)
+
+
+def _as_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """Return targets as classes, or None if they cannot be such."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not y.size or y.dtype.kind not in "fiub":
+        return None
+    if not ((y >= 0) & (y < _MOST_CLASSES)).all():
+        return None
+    labels = y.astype(np.int64)
+    return labels if (labels == y).all() else None
+
+
+def _epoch_line(epoch: int, epochs: int, history: History) -> str:
+    parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
+    if history.val_loss:
+        parts.append(f"val_loss {history.val_loss[-1]:.6g}")
+    if history.val_accuracy:
+        parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
+    return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])
+
+
+@np.errstate(over="ignore")  # as above
+def _run_predict(arguments: argparse.Namespace) -> int:
+    kind = "" if arguments.output is None else os.path.splitext(arguments.output)[1].lower()
+    if arguments.output is not None:
+        if kind not in (".csv", ".npy"):
+            raise ValueError(f"{arguments.output}: its name must end in .csv or .npy")
+        _check_output(arguments.output, arguments.network, arguments.data)
+    network = _load_network(arguments.network, arguments.max_bytes)
+    exact = isinstance(network, ExactNetwork)
+    n_features, n_outputs = network.layer_sizes[0], network.layer_sizes[-1]
+    if arguments.classify and n_outputs == 1:
+        raise ValueError(f"{arguments.network}: it has one output, --classify needs several")
+    if kind == ".npy" and exact and not arguments.classify:
+        raise ValueError(f"{arguments.output}: .npy has no place for exact fractions, .csv has")
+    X, y = read_data(arguments.data, arguments.target, exact=exact, n_features=n_features)
+    result: npt.NDArray[Any]
+    if isinstance(network, ExactNetwork):
+        with ProgressBar("predicting") as bar:
+            result = network.predict(X, progress=bar)
+    else:
+        result = network.predict(X)
+    if arguments.classify:
+        result = np.argmax(result, axis=1)[:, None]
+    lines = (",".join(map(str, row)) + "\n" for row in result)
+    if kind == ".npy":
+        with atomic_write(arguments.output, binary=True) as file:
+            np.save(file, result[:, 0] if arguments.classify else result)
+    elif kind == ".csv":
+        with atomic_write(arguments.output) as file:
+            file.writelines(lines)
+    else:
+        sys.stdout.writelines(lines)
+    if arguments.output is not None:
+        print(f"wrote {len(result)} rows to {arguments.output}")
+    if arguments.classify and y is not None and np.ndim(y) == 1:
+        sys.stdout.flush()
+        right = sum(bool(c == t) for c, t in zip(result[:, 0].tolist(), y, strict=True))
+        print(f"accuracy {right / len(result):.4f}: {right} of {len(result)}", file=sys.stderr)
+    return 0
+
+
+def _load_network(path: str, max_bytes: int) -> Network | ExactNetwork:
+    with open(path, "rb") as file:
+        head = file.read(9)
+    # A safetensors file begins with the length of its header, in 8 bytes, and the header.
+    if head[8:] == b"{":
+        return Network.load(path)
+    return ExactNetwork.load(path, max_bytes=max_bytes)
 
 
 def _facts(report: VerificationReport) -> dict[str, Any]:

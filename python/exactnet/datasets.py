@@ -6,6 +6,7 @@ import gzip
 import math
 import os
 import struct
+import sys
 import zlib
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,20 @@ import numpy.typing as npt
 
 from exactnet._files import atomic_write
 
+# Folders with the MNIST files, compressed by gzip; asked in this order.
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
 _DIGITS_TRAIN = 1437
+# Size and MD5 of the MNIST files, unpacked.
+_MNIST = {
+    "train-images-idx3-ubyte": (47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
+    "train-labels-idx1-ubyte": (60_008, "a25bea736e30d166cdddb491f175f624"),
+    "t10k-images-idx3-ubyte": (7_840_016, "2646ac647ad5339dbf082846283269ea"),
+    "t10k-labels-idx1-ubyte": (10_008, "27ae3e4e09519cfbb04c329615203637"),
+}
 _U1 = np.dtype(np.uint8)
 
 # The element types of the IDX format, all stored with the highest byte first.
@@ -157,14 +171,19 @@ def write_idx(path: str | os.PathLike[str], array: Any) -> None:
 
 
 def load_mnist(
-    path: str | os.PathLike[str] | None = None,
+    path: str | os.PathLike[str] | None = None, download: bool = False
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any], npt.NDArray[np.float32], npt.NDArray[Any]]:
-    """Load MNIST's 70,000 handwritten digits of 28 x 28 pixels from its four IDX files.
+    """Load MNIST, the 70,000 handwritten digits of 28 x 28 pixels of LeCun, Cortes and Burges.
 
     Parameters
     ----------
     path : path-like, optional
-        The folder with the files, each plain or with ".gz"; by default `$EXACTNET_DATA`.
+        The folder with the four IDX files, each plain or with ".gz"; by default `$EXACTNET_DATA`,
+        and without that the user's cache: ``exactnet/mnist`` in `$XDG_CACHE_HOME` or ``~/.cache``,
+        on macOS in ``~/Library/Caches``.
+    download : bool
+        Fetch what is missing in the cache from `MIRRORS`: 11 MB, 55 MB when unpacked. A file is
+        checked by its MD5 before it takes its name. Never done for a `path` or `$EXACTNET_DATA`.
 
     Returns
     -------
@@ -178,33 +197,73 @@ def load_mnist(
     Raises
     ------
     FileNotFoundError
-        If no folder is given, or a file is missing.
+        If a file is missing.
+    ConnectionError
+        If no mirror has a good copy of a file; with the reason of each. A mirror fails when it
+        sends nothing for 15 seconds, takes more than 300 for a file, or sends something else.
+    OSError
+        If a file cannot be read or the cache not be written.
     ValueError
         If a file is damaged, or there are not as many labels as images.
+
+    Examples
+    --------
+    >>> from exactnet.datasets import load_mnist
+    >>> X_train, y_train, X_test, y_test = load_mnist(download=True)  # doctest: +SKIP
     """
-    folder = path if path is not None else os.environ.get("EXACTNET_DATA")
-    if not folder:
+    given = path if path is not None else os.environ.get("EXACTNET_DATA") or None
+    folder = Path(given) if given is not None else _cache()
+    missing = [name for name in _MNIST if not _path(folder, name).is_file()]
+    if missing and given is None and download:
+        _fetch_mnist(missing, folder)
+    elif missing:
+        advice = (
+            "pass download=True to fetch it, or the folder that has it as path or in EXACTNET_DATA"
+            if given is None
+            else "a given folder is not downloaded into"
+            if download
+            else "the four IDX files of MNIST are needed"
+        )
         raise FileNotFoundError(
-            "no folder with the MNIST files: pass path, or set EXACTNET_DATA to it"
+            f"{folder} holds neither {missing[0]} nor {missing[0]}.gz: {advice}"
         )
     parts: list[npt.NDArray[Any]] = []
     for prefix in ("train", "t10k"):
-        images = read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"))
-        labels = read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"))
+        images = read_idx(_path(folder, f"{prefix}-images-idx3-ubyte"))
+        labels = read_idx(_path(folder, f"{prefix}-labels-idx1-ubyte"))
         if images.ndim != 3 or labels.ndim != 1 or {images.dtype, labels.dtype} != {_U1}:
-            raise ValueError(f"{os.fspath(folder)}: the {prefix} files are not images and labels")
+            raise ValueError(f"{folder}: the {prefix} files are not images and labels")
         if len(images) != len(labels):
-            raise ValueError(
-                f"{os.fspath(folder)}: {len(images)} {prefix} images but {len(labels)} labels"
-            )
+            raise ValueError(f"{folder}: {len(images)} {prefix} images but {len(labels)} labels")
         X = images.reshape(len(images), -1).astype(np.float32)
         X /= np.float32(255)
         parts += [X, labels.astype(np.int64)]
     return parts[0], parts[1], parts[2], parts[3]
 
 
-def _find(folder: str | os.PathLike[str], name: str) -> Path:
-    for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
-        if candidate.is_file():
-            return candidate
-    raise FileNotFoundError(f"{os.fspath(folder)} holds neither {name} nor {name}.gz")
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches"
+    elif os.path.isabs(base):  # the specification wants others ignored
+        folder = Path(base)
+    else:
+        folder = Path.home() / ".cache"
+    return folder / "exactnet" / "mnist"
+
+
+def _fetch_mnist(names: list[str], folder: Path) -> None:
+    from exactnet._download import fetch  # here, for `import exactnet` to be fast
+
+    mirrors = list(MIRRORS)
+    for name in names:
+        data = fetch(mirrors, f"{name}.gz", *_MNIST[name])
+        folder.mkdir(parents=True, exist_ok=True)
+        # Under a name of its own until it is whole: other processes may do the same meanwhile.
+        with atomic_write(folder / name, binary=True) as file:
+            file.write(data)
+
+
+def _path(folder: Path, name: str) -> Path:
+    plain = folder / name
+    return plain if plain.is_file() else folder / f"{name}.gz"
