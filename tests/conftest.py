@@ -3,8 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
+import numpy as np
 import pytest
+
+from exactnet import Network, _core
+
+ISAS = _core.supported_isas()
 
 
 @pytest.fixture
@@ -43,3 +49,29 @@ def interrupt(script, after):
     assert errors == ""
     answered, *words = output.split()
     return float(answered) - sent, words
+
+
+@pytest.fixture(params=ISAS)
+def isa(request, monkeypatch):
+    monkeypatch.setenv("EXACTNET_ISA", request.param)
+    return request.param
+
+
+def random_network(np_rng, sizes, activations, dtype="float64"):
+    return Network.from_arrays(
+        [(np_rng.normal(size=(b, a)) / a**0.5).astype(dtype) for a, b in pairwise(sizes)],
+        [np_rng.normal(size=b).astype(dtype) for b in sizes[1:]],
+        activations,
+    )
+
+
+@pytest.fixture
+def np_rng(rng):
+    return np.random.default_rng(rng.getrandbits(64))
+
+
+def targets_for(np_rng, n, n_outputs, loss, output):
+    if loss == "cross_entropy":
+        y = np_rng.random((n, n_outputs))
+        return y / y.sum(axis=1, keepdims=True) if output == "softmax" else y
+    return np_rng.normal(size=(n, n_outputs))

@@ -199,3 +199,38 @@ def numpy_train(
                 p += momentum * v - learning_rate * g if nesterov else v
         losses.append(total / len(X))
     return losses
+
+
+def exact_gradients(net, X, y):
+    """(dW, db) of every layer of a ReLU or linear network in Fractions: the gradient of the mean of
+    1/2 sum (a - y)^2."""
+    layers = list(zip(net.weights, net.biases, net.activations, strict=True))
+    gradients = [
+        ([[Fraction(0)] * w.shape[1] for _ in range(w.shape[0])], [Fraction(0)] * w.shape[0])
+        for w, _, _ in layers
+    ]
+    for x, t in zip(X, y, strict=True):
+        outputs = [[Fraction(float(v)) for v in x]]
+        for w, b, activation in layers:
+            z = [
+                Fraction(float(c))
+                + sum(Fraction(float(v)) * u for v, u in zip(row, outputs[-1], strict=True))
+                for row, c in zip(w, b, strict=True)
+            ]
+            outputs.append([max(v, Fraction(0)) for v in z] if activation == "relu" else z)
+        delta = [a - Fraction(float(v)) for a, v in zip(outputs[-1], t, strict=True)]
+        for k in reversed(range(len(layers))):
+            w, _, activation = layers[k]
+            if activation == "relu":
+                delta = [
+                    d if a > 0 else Fraction(0) for d, a in zip(delta, outputs[k + 1], strict=True)
+                ]
+            for o, d in enumerate(delta):
+                gradients[k][1][o] += d / len(X)
+                for i, a in enumerate(outputs[k]):
+                    gradients[k][0][o][i] += d * a / len(X)
+            delta = [
+                sum(Fraction(float(w[o, i])) * d for o, d in enumerate(delta))
+                for i in range(w.shape[1])
+            ]
+    return gradients

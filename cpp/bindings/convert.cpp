@@ -6,8 +6,15 @@
 
 namespace exactnet::bindings {
 
-void import_gmpy2_interface() {
+namespace {
+
+/// Loads gmpy2 when its first number is met, since that takes longer than all else in an import.
+/// The GIL guards it.
+void need_gmpy2() {
+    static bool loaded = false;
+    if (loaded) return;
     if (import_gmpy2() < 0) throw py::error_already_set();
+    loaded = true;  // the check below comes here again
     // A gmpy2 newer than the header may differ: try both directions on numbers of several limbs.
     const py::module_ gmpy2 = py::module_::import("gmpy2");
     const py::object fraction = gmpy2.attr("mpq")("-123456789012345678901234567890/11");
@@ -17,12 +24,16 @@ void import_gmpy2_interface() {
         exact::to_string(to_rational(fraction)) == "-123456789012345678901234567890/11" &&
         to_mpq(to_rational(fraction)).equal(fraction) && to_mpz(to_integer(whole)).equal(whole);
     if (!same) {
+        loaded = false;
         throw py::import_error(
             "exactnet was built for another layout of gmpy2's numbers: reinstall exactnet");
     }
 }
 
+}  // namespace
+
 exact::Integer to_integer(py::handle mpz) {
+    need_gmpy2();
     if (!MPZ_Check(mpz.ptr())) throw py::type_error("expected gmpy2.mpz");
     exact::Integer value;
     mpz_set(value.get(), MPZ(mpz.ptr()));
@@ -30,6 +41,7 @@ exact::Integer to_integer(py::handle mpz) {
 }
 
 exact::Rational to_rational(py::handle mpq) {
+    need_gmpy2();
     if (!MPQ_Check(mpq.ptr())) throw py::type_error("expected gmpy2.mpq");
     exact::Rational value;
     mpq_set(value.get(), MPQ(mpq.ptr()));
@@ -37,6 +49,7 @@ exact::Rational to_rational(py::handle mpq) {
 }
 
 py::object to_mpz(const exact::Integer& value) {
+    need_gmpy2();
     MPZ_Object* object = GMPy_MPZ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
     mpz_set(object->z, value.get());
@@ -44,6 +57,7 @@ py::object to_mpz(const exact::Integer& value) {
 }
 
 py::object to_mpq(const exact::Rational& value) {
+    need_gmpy2();
     MPQ_Object* object = GMPy_MPQ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
     mpq_set(object->q, value.get());

@@ -15,12 +15,9 @@ namespace exactnet::bindings {
 
 namespace py = pybind11;
 
-/// Loads gmpy2's C interface and checks that the gmpy2 found at run time lays its numbers out as
-/// the header of the build does. Throws ImportError otherwise. Call once, from module init.
-void import_gmpy2_interface();
-
 // Values are copied limb by limb; no object is shared with gmpy2. Throw py::type_error for
-// anything but an mpz or an mpq.
+// anything but an mpz or an mpq, and ImportError if the gmpy2 found at run time lays its numbers
+// out differently from the header of the build.
 exact::Integer to_integer(py::handle mpz);
 exact::Rational to_rational(py::handle mpq);
 py::object to_mpz(const exact::Integer& value);

@@ -90,22 +90,17 @@ class DenseNetwork {
         if (!py::isinstance<Array<T>>(x)) return py::none();
         const auto array = py::reinterpret_borrow<Array<T>>(x);
         if (!fits(array)) return py::none();
-        const std::size_t n = rows_of(array), size = n * layers_.front().inputs;
+        const std::size_t n = rows_of(array);
         Array<T> result({n, layers_.back().outputs});
         T* const out = result.mutable_data();
         const T* const in = array.data();
-        const auto compute = [&] {
-            if (!dense::all_finite(in, size)) return false;
-            dense::predict(layers_, *kernels_, in, n, out);
-            return true;
-        };
         bool finite;
         constexpr std::size_t short_call = 64;  // releasing the GIL costs more than it is worth
         if (n < short_call) {
-            finite = compute();
+            finite = dense::predict(layers_, *kernels_, in, n, out);
         } else {
             const py::gil_scoped_release release;
-            finite = compute();
+            finite = dense::predict(layers_, *kernels_, in, n, out);
         }
         return finite ? py::object(std::move(result)) : py::none();
     }

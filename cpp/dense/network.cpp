@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "samples.hpp"
+
 namespace exactnet::dense {
 namespace {
 
@@ -19,7 +21,7 @@ void activate(const Kernels<T>& kernels, const Layer<T>& layer, Panels<T>& value
 }
 
 template <class T>
-void predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
+bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
                  std::size_t n, T* outputs) {
     std::size_t widest = 0;
     for (const Layer<T>& layer : layers) {
@@ -31,6 +33,7 @@ void predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
     T* const scratch = heap.size() != 0 ? heap.data() : stack;
     for (std::size_t r = 0; r < n; ++r) {
         const T* input = x + r * layers.front().inputs;
+        if (!all_finite(input, layers.front().inputs)) return false;
         T *now = scratch, *other = scratch + widest;
         for (const Layer<T>& layer : layers) {
             const std::size_t padded = round_up(layer.outputs, kernels.width);
@@ -47,17 +50,20 @@ void predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
         }
         std::copy_n(input, layers.back().outputs, outputs + r * layers.back().outputs);
     }
+    return true;
 }
 
 template <class T>
-void predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
+bool predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
                   std::size_t n, T* outputs) {
     Forward<T> forward(layers, kernels, n);
     const Layer<T>& last = layers.back();
     Buffer<T> scratch(2 * forward.part());
     for (std::size_t begin = 0; begin < n; begin += forward.part()) {
         const std::size_t m = std::min(forward.part(), n - begin);
-        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m);
+        const T* const part = x + begin * layers.front().inputs;
+        if (!all_finite(part, m * layers.front().inputs)) return false;  // while it is in cache
+        Panels<T>& z = forward.run(part, m);
         activate(kernels, last, z, m, scratch.data());
         for (std::size_t r = 0; r < m; ++r) {
             T* const row = outputs + (begin + r) * last.outputs;
@@ -66,6 +72,7 @@ void predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels
             }
         }
     }
+    return true;
 }
 
 }  // namespace
@@ -98,17 +105,17 @@ Panels<T>& Forward<T>::run(const T* x, std::size_t m) {
 }
 
 template <class T>
-void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
+bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
              std::size_t n, T* outputs) {
     constexpr std::size_t few = 8;  // from here on packing pays
-    (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs);
+    return (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs);
 }
 
 template class Forward<float>;
 template class Forward<double>;
-template void predict(const std::vector<Layer<float>>&, const Kernels<float>&, const float*,
+template bool predict(const std::vector<Layer<float>>&, const Kernels<float>&, const float*,
                       std::size_t, float*);
-template void predict(const std::vector<Layer<double>>&, const Kernels<double>&, const double*,
+template bool predict(const std::vector<Layer<double>>&, const Kernels<double>&, const double*,
                       std::size_t, double*);
 
 }  // namespace exactnet::dense

@@ -147,9 +147,10 @@ class Forward {
 };
 
 /// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned. Few samples
-/// are computed straight from the caller's weights, many through panels.
+/// are computed straight from the caller's weights, many through panels. False if X is not finite;
+/// the outputs are then undefined.
 template <class T>
-void predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
+bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
              std::size_t n, T* outputs);
 
 }  // namespace exactnet::dense

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,8 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     The text goes to a temporary file beside it, reaches the disk, and takes the name last. Links
     are followed; pipes and devices are simply written to.
     """
+    import tempfile  # here, to keep `import exactnet` fast
+
     check_writable(path)
     mode, encoding = ("wb", None) if binary else ("w", "utf-8")
     target = Path(path).resolve()

@@ -290,15 +290,3 @@ _MPZ = type(gmpy2.mpz(0))
 def to_mpq(value: Any, where: str, *index: int) -> Any:
     """Convert one real number to mpq exactly; `where % index` names it in errors."""
     return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where, *index))
-
-
-def thread_count(value: Any) -> int:
-    """Check a number of threads; more than there are processors only cost time."""
-    return min(positive_integer(value, "n_threads"), os.cpu_count() or 1)
-
-
-def positive_integer(value: Any, name: str) -> int:
-    """Check a count such as a width."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
-    return int(value)

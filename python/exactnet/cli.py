@@ -23,6 +23,7 @@ from exactnet._progress import ProgressBar
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact_network import ExactNetwork
 from exactnet.network import INITS, LOSSES, DivergenceError, History, Network
+from exactnet.training import epoch_line
 from exactnet.verification import VerificationReport, verify
 
 _FORMATS = (
@@ -282,8 +283,6 @@ def _check_output(output: str, *inputs: str) -> None:
             raise ValueError(f"{output}: the output would replace what it is made from")
 
 
-# Numbers beyond the network's type become infinite, and that is refused where it matters.
-@np.errstate(over="ignore")
 def _run_train(arguments: argparse.Namespace) -> int:
     files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
     _check_output(arguments.output, *files)
@@ -305,7 +304,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     )
 
     def print_epoch(_: Network, epoch: int, history: History) -> None:
-        print(_epoch_line(epoch, arguments.epochs, history), flush=True)
+        print(epoch_line(epoch, arguments.epochs, history), flush=True)
 
     history = network.fit(
         X,
@@ -381,16 +380,6 @@ def _as_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
     return labels if (labels == y).all() else None
 
 
-def _epoch_line(epoch: int, epochs: int, history: History) -> str:
-    parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
-    if history.val_loss:
-        parts.append(f"val_loss {history.val_loss[-1]:.6g}")
-    if history.val_accuracy:
-        parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
-    return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])
-
-
-@np.errstate(over="ignore")  # as above
 def _run_predict(arguments: argparse.Namespace) -> int:
     kind = "" if arguments.output is None else os.path.splitext(arguments.output)[1].lower()
     if arguments.output is not None:

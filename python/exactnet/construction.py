@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet._checks import positive_integer, thread_count
 from exactnet._tables import (
     Progress,
     Table,
@@ -18,8 +19,6 @@ from exactnet._tables import (
     as_points,
     as_targets,
     available_memory,
-    positive_integer,
-    thread_count,
 )
 from exactnet.exact_network import ExactNetwork
 

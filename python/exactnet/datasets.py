@@ -8,7 +8,6 @@ import os
 import struct
 import sys
 import zlib
-from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,6 +63,8 @@ def load_digits() -> tuple[
     >>> X_train.shape, y_train[:5]
     ((1437, 64), array([0, 1, 2, 3, 4]))
     """
+    from importlib.resources import files  # here, to keep `import exactnet` fast
+
     with (files("exactnet") / "data" / "digits.npz").open("rb") as file:
         data = np.load(file, allow_pickle=False)
         X = data["pixels"].astype(np.float32) / np.float32(16)

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet._checks import thread_count
 from exactnet._files import atomic_write
-from exactnet._tables import Progress, as_points, thread_count, to_mpq
+from exactnet._tables import Progress, as_points, to_mpq
 
 FORMAT = "exactnet"
 VERSION = 1

@@ -7,16 +7,18 @@ import numbers
 import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core, _network_file, training
-from exactnet._tables import positive_integer
+from exactnet._checks import positive_integer
 from exactnet.activations import Activation, describe
-from exactnet.exact_network import ExactNetwork
 from exactnet.training import Callback, DivergenceError, History
+
+if TYPE_CHECKING:
+    from exactnet.exact_network import ExactNetwork
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -364,6 +366,8 @@ class Network:
 
         Raises
         ------
+        ValueError
+            If a weight is not finite.
         OSError
             If the file cannot be written.
 
@@ -409,10 +413,17 @@ class Network:
         >>> net.to_exact().predict([[10]])[0, 0]
         mpq(18014398509481985,18014398509481984)
         """
+        from exactnet.exact_network import ExactNetwork  # here, to keep the import fast
+
         for name in self._names:
             if name not in ("relu", "linear"):
                 raise ValueError(f"a network with {name!r} has no exact counterpart")
         return ExactNetwork.from_arrays(self.weights, self.biases, self._names)
+
+    def _converted(self, array: Array) -> Array:
+        # numbers beyond the type become infinite, which is refused with their place
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(array, dtype=self.dtype)
 
     def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
         """Check and convert samples; no copy for a C-contiguous array of the network's type.
@@ -423,7 +434,7 @@ class Network:
         if array.dtype != self.dtype or not array.flags.c_contiguous:
             if array.dtype.kind not in "fiub":
                 raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
-            array = np.ascontiguousarray(array, dtype=self.dtype)
+            array = self._converted(array)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
         n_features = self.weights[0].shape[1]
@@ -445,7 +456,7 @@ class Network:
             raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
         if array.ndim == 1 and n_outputs > 1:
             return None, self._labels(array, n, name)
-        values = np.ascontiguousarray(array, dtype=self.dtype)
+        values = self._converted(array)
         if values.ndim == 1:
             values = values[:, None]
         if values.ndim != 2 or values.shape[1] != n_outputs:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet._checks import positive_integer, thread_count
 from exactnet._progress import ProgressBar
-from exactnet._tables import positive_integer, thread_count
 
 if TYPE_CHECKING:
     from exactnet.network import Network
@@ -126,7 +126,7 @@ def fit(
                 _validate(network, *validation, loss, history)
             if verbose:
                 bar.clear()
-                print(_line(epoch, epochs, history), file=sys.stderr)
+                print(epoch_line(epoch, epochs, history), file=sys.stderr)
             for callback in callbacks:
                 callback(network, epoch, history)
     return history
@@ -146,7 +146,8 @@ def _validate(
         history.val_accuracy.append(float(np.mean(classes == labels)))
 
 
-def _line(epoch: int, epochs: int, history: History) -> str:
+def epoch_line(epoch: int, epochs: int, history: History) -> str:
+    """Return what `verbose` prints after an epoch."""
     parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
     if history.val_loss:
         parts.append(f"val_loss {history.val_loss[-1]:.6g}")

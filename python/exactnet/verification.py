@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from exactnet import _core
-from exactnet._tables import Progress, as_points, as_targets, thread_count
+from exactnet._checks import thread_count
+from exactnet._tables import Progress, as_points, as_targets
 from exactnet.exact_network import ExactNetwork
 
 
