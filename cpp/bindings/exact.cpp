@@ -124,17 +124,23 @@ py::array_t<std::int64_t> first_occurrences(const OwnedTable& points, const py::
     return result;
 }
 
-py::tuple construct_theorem3(const py::list& t, const py::list& y, std::size_t a1, std::size_t a2,
-                             const std::string& scale, std::size_t n_threads,
-                             const py::object& progress) {
-    const auto ts = to_rationals(t), ys = to_rationals(y);
+py::list construct_theorem3(const py::list& t, const py::list& components, std::size_t a1,
+                            std::size_t a2, const std::string& scale, std::size_t n_threads,
+                            const py::object& progress) {
+    const auto ts = to_rationals(t);
+    std::vector<std::vector<exact::Rational>> targets;
+    for (const py::handle y : components) targets.push_back(to_rationals(py::cast<py::list>(y)));
     const exact::Scale which = to_scale(scale);
-    const auto result = without_gil(progress, [&](exact::Monitor& monitor) {
-        return exact::construct_theorem3(ts, ys, a1, a2, which, n_threads, monitor);
+    const auto groups = without_gil(progress, [&](exact::Monitor& monitor) {
+        return exact::construct_theorem3(ts, targets, a1, a2, which, n_threads, monitor);
     });
-    return py::make_tuple(to_mpq_list(result.breakpoints), to_mpq_list(result.weights),
-                          to_mpq_list(result.biases), to_mpq_list(result.output_weights),
-                          to_mpq(result.output_bias));
+    py::list result;
+    for (const exact::Theorem3& group : groups) {
+        result.append(py::make_tuple(to_mpq_list(group.breakpoints), to_mpq_list(group.weights),
+                                     to_mpq_list(group.biases), to_mpq_list(group.output_weights),
+                                     to_mpq(group.output_bias)));
+    }
+    return result;
 }
 
 double predict_theorem3_bytes(const py::list& t, const py::list& y, std::size_t a1, std::size_t a2,
@@ -207,10 +213,10 @@ void bind_exact(py::module_& module) {
         py::arg("values"), py::arg("progress") = none, "Two rows of equal value, or None.");
     module.def("first_occurrences", &first_occurrences, py::arg("points"),
                py::arg("progress") = none, "For every row the first row that equals it.");
-    module.def("construct_theorem3", &construct_theorem3, py::arg("t"), py::arg("y"), py::arg("a1"),
-               py::arg("a2"), py::arg("scale"), py::arg("n_threads") = 1,
+    module.def("construct_theorem3", &construct_theorem3, py::arg("t"), py::arg("components"),
+               py::arg("a1"), py::arg("a2"), py::arg("scale"), py::arg("n_threads") = 1,
                py::arg("progress") = none,
-               "(breakpoints, weights, biases, output_weights, output_bias).");
+               "(breakpoints, weights, biases, output_weights, output_bias) for every component.");
     module.def("predict_theorem3_bytes", &predict_theorem3_bytes, py::arg("t"), py::arg("y"),
                py::arg("a1"), py::arg("a2"), py::arg("scale"), py::arg("progress") = none,
                "Estimated size of the parameters in bytes.");

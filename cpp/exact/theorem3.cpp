@@ -268,48 +268,67 @@ class ColumnBuilder {
     Monitor& monitor_;
 };
 
-Theorem3 construct_least(std::span<const Rational> t, std::span<const Rational> y, std::size_t a2,
-                         std::size_t n_threads, Monitor& monitor) {
-    const IntegerProblem problem = integer_problem(t, y, a2, monitor);
+/// A result with all but the weights and biases of the second layer.
+Theorem3 prepare_least(const IntegerProblem& problem) {
     const Blocks<Integer>& data = problem.data;
-    const std::size_t p = data.blocks, q = data.depth;
     Theorem3 result;
-    result.blocks = p;
-    result.depth = q;
-    for (std::size_t i = 0; i < p; ++i) {
+    result.blocks = data.blocks;
+    result.depth = data.depth;
+    for (std::size_t i = 0; i < data.blocks; ++i) {
         result.breakpoints.push_back(Rational(data.breaks[i]) * problem.t_unit);
     }
-    result.weights.resize(p * q);
-    result.biases.resize(q);
-    for (std::size_t j = 0; j < q; ++j) {
+    result.weights.resize(data.blocks * data.depth);
+    result.biases.resize(data.depth);
+    for (std::size_t j = 0; j < data.depth; ++j) {
         result.output_weights.push_back(j % 2 == 0 ? problem.y_unit : -problem.y_unit);
     }
     result.output_bias = problem.y_offset + Rational(problem.base) * problem.y_unit;
-
-    // Rows need two neighbouring columns. Each task makes the rows of one range and repeats only
-    // the column before it, so that no more than two columns per thread exist at a time.
-    const std::size_t n_tasks = task_count(q, n_threads, 4);
-    monitor.begin(3 * p * (q + n_tasks - 1));
-    parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
-        const std::size_t begin = q * task / n_tasks, end = q * (task + 1) / n_tasks;
-        ColumnBuilder builder(problem, monitor);
-        PiecewiseLinear previous = begin == 0
-                                       ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
-                                       : builder.build(begin - 1);
-        for (std::size_t j = begin; j < end; ++j) {
-            PiecewiseLinear current = builder.build(j);
-            const bool plus = j % 2 == 0;
-            for (std::size_t i = 0; i < p; ++i) {
-                monitor.step();
-                const auto &hi = plus ? current : previous, &lo = plus ? previous : current;
-                mpq_sub(result.weights[j * p + i].get(), hi.kinks[i].get(), lo.kinks[i].get());
-            }
-            result.biases[j] =
-                Rational(plus ? current.start - previous.start : previous.start - current.start);
-            previous = std::move(current);
-        }
-    });
     return result;
+}
+
+/// Rows begin ... end - 1 of the second layer. They need the column before them, too.
+void fill_least(const IntegerProblem& problem, std::size_t begin, std::size_t end, Theorem3& result,
+                Monitor& monitor) {
+    const std::size_t p = result.blocks;
+    ColumnBuilder builder(problem, monitor);
+    PiecewiseLinear previous = begin == 0 ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
+                                          : builder.build(begin - 1);
+    for (std::size_t j = begin; j < end; ++j) {
+        PiecewiseLinear current = builder.build(j);
+        const bool plus = j % 2 == 0;
+        for (std::size_t i = 0; i < p; ++i) {
+            monitor.step();
+            const auto &hi = plus ? current : previous, &lo = plus ? previous : current;
+            mpq_sub(result.weights[j * p + i].get(), hi.kinks[i].get(), lo.kinks[i].get());
+        }
+        result.biases[j] =
+            Rational(plus ? current.start - previous.start : previous.start - current.start);
+        previous = std::move(current);
+    }
+}
+
+/// One result per component of the targets.
+std::vector<Theorem3> construct_least(std::span<const Rational> t,
+                                      std::span<const std::vector<Rational>> components,
+                                      std::size_t a2, std::size_t n_threads, Monitor& monitor) {
+    std::vector<IntegerProblem> problems;
+    std::vector<Theorem3> results;
+    for (const std::vector<Rational>& y : components) {
+        problems.push_back(integer_problem(t, y, a2, monitor));
+        results.push_back(prepare_least(problems.back()));
+    }
+    // Each task makes the rows of one range and repeats only the column before it, so that no more
+    // than two columns per thread exist at a time.
+    const std::size_t p = results.front().blocks, q = results.front().depth;
+    const std::size_t m = components.size();
+    const std::size_t ranges = m >= 4 * n_threads ? 1 : task_count(q, n_threads, 4);
+    monitor.begin(3 * p * (q + ranges - 1) * m);
+    parallel_for(m * ranges, n_threads, monitor, [&](std::size_t task) {
+        const std::size_t group = task / ranges, range = task % ranges;
+        fill_least(problems[group], q * range / ranges, q * (range + 1) / ranges, results[group],
+                   monitor);
+    });
+    return results;
 }
 
 // ---------------------------------------------------------------- scale "worst_case"
@@ -407,12 +426,18 @@ void check_sizes(std::size_t n_t, std::size_t n_y, std::size_t a1, std::size_t a
 
 }  // namespace
 
-Theorem3 construct_theorem3(std::span<const Rational> t, std::span<const Rational> y,
-                            std::size_t a1, std::size_t a2, Scale scale, std::size_t n_threads,
-                            Monitor& monitor) {
-    check_sizes(t.size(), y.size(), a1, a2);
-    return scale == Scale::least ? construct_least(t, y, a2, n_threads, monitor)
-                                 : construct_worst_case(t, y, a2, monitor);
+std::vector<Theorem3> construct_theorem3(std::span<const Rational> t,
+                                         std::span<const std::vector<Rational>> components,
+                                         std::size_t a1, std::size_t a2, Scale scale,
+                                         std::size_t n_threads, Monitor& monitor) {
+    if (components.empty()) throw std::invalid_argument("construct_theorem3: no targets");
+    for (const std::vector<Rational>& y : components) check_sizes(t.size(), y.size(), a1, a2);
+    if (scale == Scale::least) return construct_least(t, components, a2, n_threads, monitor);
+    std::vector<Theorem3> results;
+    for (const std::vector<Rational>& y : components) {
+        results.push_back(construct_worst_case(t, y, a2, monitor));
+    }
+    return results;
 }
 
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,

@@ -28,11 +28,14 @@ struct Theorem3 {
     Rational output_bias;
 };
 
-/// Builds the parameters for distinct `t` and targets `y`.
-/// Throws std::invalid_argument unless 1 <= t.size() == y.size() <= a1 * a2 and all t differ.
-Theorem3 construct_theorem3(std::span<const Rational> t, std::span<const Rational> y,
-                            std::size_t a1, std::size_t a2, Scale scale, std::size_t n_threads,
-                            Monitor& monitor);
+/// Builds the parameters for distinct `t` and every component of the targets, all on the same
+/// breakpoints, as the groups of Theorem 4 are.
+/// Throws std::invalid_argument unless 1 <= t.size() == components[l].size() <= a1 * a2 and all t
+/// differ.
+std::vector<Theorem3> construct_theorem3(std::span<const Rational> t,
+                                         std::span<const std::vector<Rational>> components,
+                                         std::size_t a1, std::size_t a2, Scale scale,
+                                         std::size_t n_threads, Monitor& monitor);
 
 /// Bytes of all numerators and denominators of `construct_theorem3`'s result, estimated from the
 /// gaps between the t without building anything.

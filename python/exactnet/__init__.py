@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exactnet import activations, datasets
+    from exactnet.certification import FloatCertificate, certificate
     from exactnet.construction import capacity, memorize
     from exactnet.exact_network import ExactNetwork
     from exactnet.network import DivergenceError, History, Network
+    from exactnet.rounding import RoundingError, rounding_error
     from exactnet.verification import VerificationReport, verify
 
 __version__ = "0.1.0"
@@ -15,21 +17,27 @@ __version__ = "0.1.0"
 __all__ = [
     "DivergenceError",
     "ExactNetwork",
+    "FloatCertificate",
     "History",
     "Network",
+    "RoundingError",
     "VerificationReport",
     "activations",
     "capacity",
+    "certificate",
     "datasets",
     "memorize",
+    "rounding_error",
     "verify",
 ]
 
 # Names are loaded when they are first used: gmpy2 takes longer than all of the float half.
 _MODULES = {
+    "certification": ("FloatCertificate", "certificate"),
     "construction": ("capacity", "memorize"),
     "exact_network": ("ExactNetwork",),
     "network": ("DivergenceError", "History", "Network"),
+    "rounding": ("RoundingError", "rounding_error"),
     "verification": ("VerificationReport", "verify"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

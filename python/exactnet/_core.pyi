@@ -20,13 +20,13 @@ def choose_projection(
 ) -> tuple[list[Any], list[Any], list[Any], list[Any]]: ...
 def construct_theorem3(
     t: list[Any],
-    y: list[Any],
+    components: list[list[Any]],
     a1: int,
     a2: int,
     scale: str,
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
-) -> tuple[list[Any], list[Any], list[Any], list[Any], Any]: ...
+) -> list[tuple[list[Any], list[Any], list[Any], list[Any], Any]]: ...
 def find_collision(
     values: list[Any], progress: Callable[[float], None] | None = None
 ) -> tuple[int, int] | None: ...

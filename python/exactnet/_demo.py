@@ -12,7 +12,7 @@ import numpy.typing as npt
 from exactnet._progress import ProgressBar
 from exactnet.construction import memorize
 from exactnet.datasets import load_digits
-from exactnet.exact_network import ExactNetwork
+from exactnet.exact_network import ExactNetwork, to_floats
 from exactnet.network import Network
 from exactnet.verification import verify
 
@@ -37,22 +37,11 @@ def float64_error(network: ExactNetwork, X: npt.NDArray[Any], y: npt.NDArray[Any
         for w, b, activation in zip(
             network.weights, network.biases, network.activations, strict=True
         ):
-            h = h @ _to_float64(w).T + _to_float64(b)
+            h = h @ to_floats(w).T + to_floats(b)
             if activation == "relu":
                 h = np.maximum(h, 0)
         error = np.abs(h[:, 0] - y).max()
     return float("inf") if np.isnan(error) else float(error)
-
-
-def _to_float64(values: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    def nearest(value: Any) -> float:
-        n, d = int(value.numerator), int(value.denominator)
-        try:
-            return n / d  # the division of Python integers rounds correctly
-        except OverflowError:
-            return float("inf") if n > 0 else float("-inf")
-
-    return np.array([nearest(v) for v in values.ravel()]).reshape(values.shape)
 
 
 def format_parameters(network: ExactNetwork) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 import exactnet
 from exactnet import _demo
+from exactnet._certificate import certify
 from exactnet._datafiles import Data, read_data
 from exactnet._files import atomic_write, check_writable
 from exactnet._progress import ProgressBar
@@ -102,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--scale", choices=SCALES, default="least")
     build.add_argument("--seed", type=int, default=0, help="of random projections; default: 0")
     build.add_argument("--max-bytes", type=int, help="memory the network may take by prediction")
+    build.add_argument(
+        "--certificate",
+        action="store_true",
+        help="state in the file which data it was verified on, for `python -m exactnet.check`",
+    )
     build.set_defaults(run=_run_memorize)
 
     check = commands.add_parser(
@@ -247,7 +253,7 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     with ProgressBar("verifying") as bar:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
-    network.save(arguments.output)
+    network.write(arguments.output, certify(report, X, y) if arguments.certificate else None)
     largest = network.bit_sizes().largest
     if arguments.json:
         facts = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -12,6 +13,8 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet._checks import positive_integer, thread_count
+from exactnet._integer import LIMITS, construct_integer
+from exactnet._line import Line, one_layer, theorem4, zeros
 from exactnet._tables import (
     Progress,
     Table,
@@ -22,7 +25,8 @@ from exactnet._tables import (
 )
 from exactnet.exact_network import ExactNetwork
 
-CONSTRUCTIONS = ("auto", "theorem3")
+CONSTRUCTIONS = ("auto", "theorem3", "theorem4", "one_layer", "integer")
+ENCODINGS = (None, "scalar", "one_hot")
 PROJECTIONS = ("smallest", "random", "lexicographic")
 SCALES = ("least", "worst_case")
 
@@ -60,39 +64,53 @@ def memorize(
     X: Any,
     y: Any,
     *,
-    hidden: tuple[int, int] | None = None,
+    hidden: tuple[int, ...] | None = None,
     construction: str = "auto",
     projection: Any = "smallest",
     scale: str = "least",
     seed: int = 0,
+    encoding: str | None = None,
+    dtype: str = "float64",
     n_threads: int = 1,
     max_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> ExactNetwork:
     """Construct a ReLU network that maps every row of X to its target with error 0.
 
-    Theorem 3 of Inoue, "Expressive Numbers of Two or More Hidden Layer ReLU Neural Networks":
-    hidden widths a1 and a2 reproduce any a1 * a2 points. docs/construction.md has the closed form
-    used here.
+    Theorems 3 and 4 of Inoue, "Expressive Numbers of Two or More Hidden Layer ReLU Neural
+    Networks": hidden widths a1 and a2 reproduce any a1 * a2 points with one output, and
+    a1 * (a2 // m) + a2 % m with m outputs. docs/construction.md has the closed form used here,
+    and the other constructions.
 
     Parameters
     ----------
     X : array-like (points, features) of ints, floats, Fractions or mpq
         Floats stand for the binary fractions they are. Equal rows with equal targets count once.
-    y : array-like (points,) or (points, 1), likewise
-    hidden : (int, int), optional
-        Widths of the two hidden layers; by default the smallest near-square ones that suffice.
-        Where they hold more than the data needs, the parameters of unused units are 0.
-    construction : {"auto", "theorem3"}
-        "auto" is "theorem3" for one output.
+    y : array-like (points,) or (points, outputs), likewise
+    hidden : tuple of int, optional
+        Widths of the hidden layers; by default the least that suffice, near-square where there
+        are two. Where they hold more than the data needs, the parameters of unused units are 0.
+        For "integer" they are upper limits.
+    construction : {"auto", "theorem3", "theorem4", "one_layer", "integer"}
+        "theorem3" and "theorem4" have two hidden layers and the fewest units. "one_layer" has one
+        hidden layer, a unit for each point but one, and small parameters. "integer" has integer
+        parameters so small that float inference in `dtype` has no error (see
+        `exactnet.certificate`), and about twice the units. "auto" is "theorem3" for one output
+        and "theorem4" for several, or "one_layer" where only that fits into `hidden`.
     projection : {"smallest", "random", "lexicographic"} or array-like (features,) of int
         How the direction is chosen along which the points are told apart. "smallest" tries
-        many and keeps the shortest parameters; an array is used as it is.
+        many and keeps the shortest parameters; an array is used as it is. "integer" takes two
+        directions and chooses them itself: "smallest" only.
     scale : {"least", "worst_case"}
-        Size of the constants: the least admissible, or those of the article's proof, which are
-        far larger and reproduce its printed parameters.
+        Size of the constants of Theorems 3 and 4: the least admissible, or those of the article's
+        proof, which are far larger and reproduce its printed parameters.
     seed : int
         For the projections that draw random numbers; the same on every machine.
+    encoding : {None, "scalar", "one_hot"}
+        With "one_hot" y are labels 0, 1, ... and the network has an output for each, 1 for the
+        label and 0 for the others; with "scalar" y are labels and the output is the label.
+    dtype : {"float64", "float32"}
+        What "integer" networks are to be evaluated in.
     n_threads : int
         Threads that build the second layer ("least" only).
     max_bytes : int, optional
@@ -104,14 +122,13 @@ def memorize(
     Returns
     -------
     ExactNetwork
-        Of layer sizes [features, a1, a2, 1].
 
     Raises
     ------
     ValueError
-        If equal rows have different targets, there are more points than ``a1 * a2``, the given
-        projection does not tell the points apart, an argument is unknown, or X or y is empty,
-        ragged, not finite or of different length.
+        If equal rows have different targets, there are more points than the widths hold, the given
+        projection does not tell the points apart, "integer" cannot keep its bound for these data,
+        an argument is unknown, or X or y is empty, ragged, not finite or of different length.
     TypeError
         If X or y holds something else than real numbers.
     MemoryError
@@ -128,9 +145,19 @@ def memorize(
     ExactNetwork([2, 2, 2, 1], activations=['relu', 'relu', 'linear'])
     >>> net.predict(X)[:, 0]
     array([mpq(0,1), mpq(1,1), mpq(1,1), mpq(0,1)], dtype=object)
+
+    Two outputs, and the same with integers that float inference evaluates without error:
+
+    >>> memorize(X, [0, 1, 1, 0], encoding="one_hot")
+    ExactNetwork([2, 2, 4, 2], activations=['relu', 'relu', 'linear'])
+    >>> net = memorize(X, [0, 1, 1, 0], construction="integer")
+    >>> net.to_network().predict(X).ravel()
+    array([0., 1., 1., 0.])
     """
     _check_choice(construction, CONSTRUCTIONS, "construction")
     _check_choice(scale, SCALES, "scale")
+    _check_choice(encoding, ENCODINGS, "encoding")
+    _check_choice(dtype, tuple(LIMITS), "dtype")
     if isinstance(projection, str):
         _check_choice(projection, PROJECTIONS, "projection")
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
@@ -140,67 +167,117 @@ def memorize(
     widths = None if hidden is None else _check_hidden(hidden)
 
     points = as_points(X)
-    targets = as_targets(y, points.shape[0])
-    if targets.shape[1] != 1:
-        raise ValueError(
-            f"y has {targets.shape[1]} outputs; Theorem 3 constructs networks with one"
-        )
+    targets = _encoded(as_targets(y, points.shape[0]), encoding)
+    n_outputs = targets.shape[1]
+    if construction == "theorem3" and n_outputs != 1:
+        raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
     kept = _merge_duplicates(points, targets, progress)
     n_points = len(kept)
     if n_points < points.shape[0]:
         points, targets = points.rows(kept), targets.rows(kept)
-    a1, a2 = near_square(n_points) if widths is None else widths
-    if n_points > a1 * a2:
-        b1, b2 = near_square(n_points)
-        raise ValueError(
-            f"{n_points} distinct points exceed the capacity {a1} * {a2} = {a1 * a2} of "
-            f"hidden={(a1, a2)}; hidden={(b1, b2)} would do"
+    if construction == "integer":
+        if projection != "smallest":
+            raise ValueError('"integer" chooses its projections itself: projection="smallest"')
+        return construct_integer(
+            points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
         )
-    n_features = points.shape[1]
-    overhead = _overhead(a1, a2, n_features, n_points)
+    construction, widths = _plan(construction, widths, n_points, n_outputs)
+    overhead = _overhead(widths, points.shape[1], n_points, n_outputs)
     _check_memory(overhead, limit)
 
-    row, constant, t = _project(points, kept, projection, int(seed), progress)
-    values = targets.rationals(0)
-    digits = _core.predict_theorem3_bytes(t, values, a1, a2, scale, progress)
+    line = _project(points, kept, projection, int(seed), progress)
+    components = [targets.rationals(c) for c in range(n_outputs)]
+    if construction == "one_layer":
+        a1 = widths[0] if len(widths) == 2 else None
+        return one_layer(line, components, widths[-1], a1)
+    a1, a2 = widths
+    digits = sum(
+        _core.predict_theorem3_bytes(
+            line.t[: a1 * (a2 // n_outputs)],
+            component[: a1 * (a2 // n_outputs)],
+            a1,
+            a2 // n_outputs,
+            scale,
+            progress,
+        )
+        for component in components
+    )
     # The core's result and the copy handed to Python exist at the same time.
     _check_memory(overhead + 2 * digits, limit)
-    breakpoints, weights, biases, output_weights, output_bias = _core.construct_theorem3(
-        t, values, a1, a2, scale, n_threads, progress
-    )
-
-    p, q = len(breakpoints), len(biases)
-    W1, b1_ = _zeros(a1, n_features), _zeros(a1)
-    W1[:p] = row
-    b1_[:p] = [constant - b for b in breakpoints]
-    W2, b2_ = _zeros(a2, a1), _zeros(a2)
-    for j in range(q):
-        W2[j, :p] = weights[j * p : (j + 1) * p]
-    b2_[:q] = biases
-    W3, b3_ = _zeros(1, a2), _zeros(1)
-    W3[0, :q] = output_weights
-    b3_[0] = output_bias
-    return ExactNetwork([W1, W2, W3], [b1_, b2_, b3_], ["relu", "relu", "linear"])
+    return theorem4(line, components, a1, a2, scale, n_threads, progress)
 
 
-def near_square(n_points: int) -> tuple[int, int]:
-    """Return the widths a1 >= a2 of least sum with a1 * a2 >= n_points."""
-    a1 = math.isqrt(n_points - 1) + 1
-    return a1, -(-n_points // a1)
+def near_square(n_points: int, n_outputs: int = 1) -> tuple[int, int]:
+    """Return the widths (a1, a2) of least sum that hold the points in whole groups."""
+    depth = math.isqrt((n_points - 1) // n_outputs) + 1
+    candidates = ((-(-n_points // q), q * n_outputs) for q in {depth, max(1, depth - 1)})
+    return min(candidates, key=lambda widths: (sum(widths), -widths[0]))
 
 
-def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
+def _check_choice(value: Any, choices: tuple[str | None, ...], name: str) -> None:
     if value not in choices:
         known = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {known}, not {value!r}")
 
 
-def _check_hidden(hidden: Any) -> tuple[int, int]:
+def _check_hidden(hidden: Any) -> tuple[int, ...]:
     try:
-        a1, a2 = hidden
-    except (TypeError, ValueError):
-        raise ValueError(f"hidden must be two widths (a1, a2), not {hidden!r}") from None
-    return positive_integer(a1, "hidden[0]"), positive_integer(a2, "hidden[1]")
+        widths = tuple(hidden)
+    except TypeError:
+        widths = ()
+    if len(widths) not in (1, 2):
+        raise ValueError(f"hidden must be one or two widths (a1, a2), not {hidden!r}")
+    return tuple(positive_integer(a, f"hidden[{k}]") for k, a in enumerate(widths))
+
+
+def _encoded(targets: Table, encoding: str | None) -> Table:
+    """Return targets as outputs of the network."""
+    if encoding is None:
+        return targets
+    labels = targets.numerators
+    if labels.shape[1] != 1 or targets.denominators != [1] or labels.min() < 0:
+        raise ValueError(f"encoding={encoding!r} needs y to be one label 0, 1, ... per point")
+    if encoding == "scalar":
+        return targets
+    highest = int(labels.max())
+    if highest >= 2**16:
+        raise ValueError(f"y has a label of {highest}: one_hot makes an output for each below it")
+    one_hot = labels == np.arange(max(2, highest + 1))
+    return Table(one_hot.astype(np.int64), [1] * one_hot.shape[1])
+
+
+def _plan(
+    construction: str, widths: tuple[int, ...] | None, n_points: int, n_outputs: int
+) -> tuple[str, tuple[int, ...]]:
+    """Return the construction to use and its widths; an error if the points do not fit."""
+    if widths is None:
+        if construction == "one_layer":
+            return construction, (max(1, n_points - 1),)
+        return "theorem4", near_square(n_points, n_outputs)
+    if len(widths) == 1 and construction.startswith("theorem"):
+        raise ValueError(f"{construction!r} has two hidden layers, hidden={widths} is one width")
+    # what each holds, in order of preference
+    holds = (
+        {} if len(widths) == 1 else {"theorem4": _groups_capacity(widths[0], widths[1], n_outputs)}
+    )
+    holds["one_layer"] = widths[-1] + 1
+    if construction != "auto":
+        name = "one_layer" if construction == "one_layer" else "theorem4"
+        holds = {name: holds[name]}
+    for name, most in holds.items():
+        if n_points <= most:
+            return name, widths
+    most = max(holds.values())
+    better = (n_points - 1,) if len(widths) == 1 else near_square(n_points, n_outputs)
+    raise ValueError(
+        f"{n_points} distinct points exceed the capacity {most} of hidden={widths} with "
+        f"{n_outputs} output{'s' * (n_outputs > 1)}; hidden={better} would do"
+    )
+
+
+def _groups_capacity(a1: int, a2: int, n_outputs: int) -> int:
+    """Of Theorem 4; without a unit for every output there are no groups."""
+    return a1 * (a2 // n_outputs) + a2 % n_outputs if a2 >= n_outputs else 0
 
 
 def _merge_duplicates(
@@ -211,12 +288,14 @@ def _merge_duplicates(
     rows = np.arange(len(first))
     kept = first == rows
     if not kept.all():
-        column = targets.numerators[:, 0]
-        for row in rows[~kept & (column != column[first])][:1]:
-            i, values = int(first[row]), targets.rationals(0)
+        differs = (targets.numerators != targets.numerators[first]).any(axis=1)
+        for row in rows[~kept & differs][:1]:
+            pair = targets.rows(np.array([first[row], row]))
+            columns = [pair.rationals(c) for c in range(targets.shape[1])]
+            a, b = (", ".join(str(column[k]) for column in columns) for k in (0, 1))
             raise ValueError(
-                f"rows {i} and {row} of X are equal but their targets differ: "
-                f"{values[i]} and {values[row]}"
+                f"rows {int(first[row])} and {row} of X are equal but their targets differ: "
+                f"{a} and {b}"
             )
     return np.flatnonzero(kept)
 
@@ -227,11 +306,10 @@ def _project(
     projection: Any,
     seed: int,
     progress: Progress | None,
-) -> tuple[npt.NDArray[np.object_], Any, list[Any]]:
-    """Return a first-layer row, a constant, and t = row . x + constant for every point."""
+) -> Line:
     table = points.to_core()
     n_features = points.shape[1]
-    row = _zeros(n_features)
+    row = zeros(n_features)
     if isinstance(projection, str):
         weights, offsets, steps, values = _core.choose_projection(table, projection, seed, progress)
         constant = gmpy2.mpq(0)
@@ -239,7 +317,7 @@ def _project(
             weight = gmpy2.mpq(weights[c], steps[c])
             row[c] = weight * points.denominators[c]
             constant -= weight * offsets[c]
-        return row, constant, [gmpy2.mpq(t) for t in values]
+        return Line(row, constant, [gmpy2.mpq(t) for t in values])
     given = as_integers(projection, "projection")
     if len(given) != n_features:
         raise ValueError(f"projection has {len(given)} entries but X has {n_features} features")
@@ -252,21 +330,23 @@ def _project(
             f"projection does not separate the points: rows {i} and {k} of X have "
             f"the same projection {t[collision[0]]}"
         )
-    return row, gmpy2.mpq(0), t
+    return Line(row, gmpy2.mpq(0), t)
 
 
-def _overhead(a1: int, a2: int, n_features: int, n_points: int) -> int:
+def _overhead(widths: tuple[int, ...], n_features: int, n_points: int, n_outputs: int) -> int:
     """Predict the bytes around the digits: pointers in arrays, and objects of the used units.
 
     Measured: 256 bytes for a weight as an mpq of the core and of gmpy2, 512 for the projection and
-    the target of a point. tests/test_memory.py compares the prediction with the process's peak.
+    the targets of a point. tests/test_memory.py compares the prediction with the process's peak.
     """
-    used = (-(-n_points // a2)) * min(a2, n_points)
-    return 8 * a1 * (n_features + a2) + 256 * used + 512 * n_points
-
-
-def _zeros(*shape: int) -> npt.NDArray[np.object_]:
-    return np.full(shape, gmpy2.mpq(0), dtype=object)
+    sizes = (n_features, *widths, n_outputs)
+    pointers = 8 * sum(a * b for a, b in pairwise(sizes))
+    if len(widths) == 2 and widths[1] >= n_outputs:
+        depth = widths[1] // n_outputs
+        used = -(-n_points // depth) * min(depth, n_points) * n_outputs
+    else:
+        used = 2 * n_points * n_outputs
+    return pointers + 256 * used + 512 * n_points * n_outputs
 
 
 def _memory_limit(max_bytes: int | None) -> int:

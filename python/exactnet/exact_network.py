@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gmpy2
 import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet._certificate import certify, check_certificate
 from exactnet._checks import thread_count
 from exactnet._files import atomic_write
 from exactnet._tables import Progress, as_points, to_mpq
+
+if TYPE_CHECKING:
+    from exactnet.network import Network
 
 FORMAT = "exactnet"
 VERSION = 1
@@ -167,22 +172,55 @@ class ExactNetwork:
                 total += n + d
         return BitSizes(largest, total)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, certificate_for: Any = None) -> None:
         """Write the network as JSON with its rationals as strings, atomically.
 
         The format is described in docs/file-format.md and can be read without this package.
 
+        Parameters
+        ----------
+        path : path-like
+        certificate_for : (X, y), optional
+            Data as `verify` takes them. The network is verified on them, and the file states it:
+            by the number of points and a digest, so that ``python -m exactnet.check`` can confirm
+            it for the file and the data without this package. A network does not remember its
+            certificate: without this argument, files have none.
+
         Raises
         ------
+        ValueError
+            If the network is not exact on `certificate_for`; with the first wrong row.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from exactnet import ExactNetwork, memorize
+        >>> X, y = [[0], [1], [2], [3]], [5, -1, 4, 0]
+        >>> net = memorize(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(os.path.join(folder, "net.json"), certificate_for=(X, y))
+        ...     ExactNetwork.load(os.path.join(folder, "net.json"))
+        ExactNetwork([1, 2, 2, 1], activations=['relu', 'relu', 'linear'])
         """
+        certificate = None
+        if certificate_for is not None:
+            from exactnet.verification import verify  # here, for it imports this module
+
+            X, y = certificate_for
+            certificate = certify(verify(self, X, y), X, y)
+        self.write(path, certificate)
+
+    def write(self, path: str | os.PathLike[str], certificate: dict[str, Any] | None) -> None:
+        """Write the network with a certificate that its caller has established, or with none."""
         self._check()
         document = {
             "format": FORMAT,
             "version": VERSION,
             "layer_sizes": self.layer_sizes,
             "activations": self.activations,
+            **({} if certificate is None else {"certificate": certificate}),
             "weights": [
                 [[str(to_mpq(v, f"weights[{k}]")) for v in row] for row in w.tolist()]
                 for k, w in enumerate(self.weights)
@@ -200,6 +238,9 @@ class ExactNetwork:
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> ExactNetwork:
         """Read a network that `save` wrote, and check all of it.
+
+        A certificate in the file must be of the right form but is not kept: it is about data, which
+        ``python -m exactnet.check`` or `verify` need, and the network may be changed.
 
         Parameters
         ----------
@@ -240,8 +281,8 @@ class ExactNetwork:
                 f"this package reads version {VERSION}"
             )
         expected = {"format", "version", "layer_sizes", "activations", "weights", "biases"}
-        if set(document) != expected:
-            odd = ", ".join(sorted(set(document) ^ expected))
+        if set(document) - {"certificate"} != expected:
+            odd = ", ".join(sorted(set(document) - {"certificate"} ^ expected))
             raise _FormatError(f"missing or unknown entries: {odd}")
         sizes = _sized_list(document["layer_sizes"], None, "layer_sizes")
         if len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
@@ -263,6 +304,8 @@ class ExactNetwork:
             biases.append(
                 _object_array([_parse(cell, f"biases[{k}][{r}]") for r, cell in enumerate(cells)])
             )
+        if "certificate" in document:
+            check_certificate(document["certificate"], sizes[0], sizes[-1])
         network = cls(weights, biases, activations)
         network._check()
         return network
@@ -286,6 +329,36 @@ class ExactNetwork:
                 activation,
             )
         return network
+
+    def to_network(self, dtype: str = "float64") -> Network:
+        """Return the network with its parameters rounded to floats.
+
+        The integer networks of `memorize` lose nothing; for others see `rounding_error`.
+
+        Parameters
+        ----------
+        dtype : {"float64", "float32"}
+
+        Raises
+        ------
+        ValueError
+            If a parameter lies beyond the range of the type.
+
+        Examples
+        --------
+        >>> from exactnet import ExactNetwork
+        >>> from fractions import Fraction
+        >>> net = ExactNetwork.from_arrays([[[Fraction(1, 3)]]], [[1]])
+        >>> net.to_network().predict([[3]])
+        array([[2.]])
+        """
+        from exactnet.network import Network
+
+        self._check()
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            weights = [to_floats(w).astype(dtype) for w in self.weights]
+            biases = [to_floats(b).astype(dtype) for b in self.biases]
+        return Network.from_arrays(weights, biases, self.activations)
 
     def _check(self) -> None:
         """Check what the attributes, which anyone may change, must fulfil together."""
@@ -337,6 +410,20 @@ def _parse(cell: Any, where: str) -> Any:
         return gmpy2.mpq(cell)
     except ZeroDivisionError:
         raise _FormatError(f"{where} has the denominator 0") from None
+
+
+def to_floats(values: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    """Return the nearest float64 of every mpq; infinite beyond the range."""
+
+    def nearest(value: Any) -> float:
+        n, d = int(value.numerator), int(value.denominator)
+        try:
+            return n / d  # the division of Python's integers rounds correctly
+        except OverflowError:
+            return math.inf if n > 0 else -math.inf
+
+    flat = [nearest(v) for v in values.ravel()]
+    return np.array(flat, dtype=np.float64).reshape(values.shape)
 
 
 def _object_array(values: list[Any]) -> npt.NDArray[np.object_]:

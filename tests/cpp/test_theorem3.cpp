@@ -43,9 +43,17 @@ TEST(every_point_is_reproduced) {
         for (const Scale scale : {Scale::least, Scale::worst_case}) {
             for (const std::size_t n_threads : {1U, 3U}) {
                 Monitor monitor;
-                const Theorem3 net = construct_theorem3(t, y, a1, a2, scale, n_threads, monitor);
-                CHECK(net.blocks <= a1 && net.depth <= a2);
-                for (std::size_t p = 0; p < n; ++p) CHECK(output_at(net, t[p]) == y[p]);
+                const std::vector<std::vector<Rational>> components{y, t, y};
+                const auto nets =
+                    construct_theorem3(t, components, a1, a2, scale, n_threads, monitor);
+                CHECK(nets.size() == 3);
+                for (std::size_t l = 0; l < 3; ++l) {
+                    CHECK(nets[l].blocks <= a1 && nets[l].depth <= a2);
+                    CHECK(nets[l].breakpoints == nets[0].breakpoints);
+                    for (std::size_t p = 0; p < n; ++p) {
+                        CHECK(output_at(nets[l], t[p]) == components[l][p]);
+                    }
+                }
             }
         }
     }
@@ -56,7 +64,8 @@ TEST(wrong_sizes_and_equal_t_are_refused) {
     const std::vector<Rational> two{Rational(1), Rational(2)}, equal{Rational(1), Rational(1)};
     const auto build = [&](const std::vector<Rational>& t, const std::vector<Rational>& y,
                            std::size_t a1, std::size_t a2) {
-        return construct_theorem3(t, y, a1, a2, Scale::least, 1, monitor);
+        const std::vector<std::vector<Rational>> components{y};
+        return construct_theorem3(t, components, a1, a2, Scale::least, 1, monitor);
     };
     CHECK_THROWS(build({}, {}, 1, 1), std::invalid_argument);
     CHECK_THROWS(build(two, {Rational(1)}, 1, 2), std::invalid_argument);
@@ -76,7 +85,8 @@ TEST(the_predicted_size_is_of_the_right_order) {
     }
     for (const Scale scale : {Scale::least, Scale::worst_case}) {
         Monitor monitor;
-        const Theorem3 net = construct_theorem3(t, y, 40, 40, scale, 1, monitor);
+        const std::vector<std::vector<Rational>> components{y};
+        const Theorem3 net = construct_theorem3(t, components, 40, 40, scale, 1, monitor).front();
         double bits = 0;
         for (const Rational& w : net.weights) {
             bits += static_cast<double>(w.numerator().bits() + w.denominator().bits());
