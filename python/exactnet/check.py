@@ -26,12 +26,9 @@ from typing import Any
 Ratio = tuple[int, int]  # n / m, with m > 0
 Affine = tuple[int, int, int]  # (a, b, d): the function (a t + b) / d of t, with d > 0
 Layer = tuple[bool, list[list[Ratio]], list[Ratio]]  # ReLU?, weights [input][unit], biases [unit]
-KEYS = {"format", "version", "layer_sizes", "activations", "certificate", "weights", "biases"}
-PARAMETER = re.compile(r"-?[0-9]+(/[0-9]+)?")
 NUMBER = r"[+-]?([0-9]+/[0-9]+|(?=\.?[0-9])[0-9]*(\.[0-9]*)?([eE][+-]?0*[0-9]{1,3})?)"
 NPY = r"{'descr': '[<|](\w\d)', 'fortran_order': (\w+), 'shape': \((\d+), (\d+)\), } *\n"
-NPY_CODES = dict(b1="B", u1="B", u2="H", u4="I", u8="Q", f2="e", f4="f", f8="d")
-NPY_CODES |= dict(i1="b", i2="h", i4="i", i8="q")
+NPY_CODES = dict(u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q", i8="q", f4="f", f8="d")
 IMAGES = re.compile(r"images([-.])idx3(?=[^/]*$)")
 
 
@@ -43,10 +40,8 @@ def require(condition: object, reason: str) -> None:
 
 def parameter(cell: Any) -> Ratio:
     """Return the rational that a string "p" or "p/q" stands for."""
-    require(type(cell) is str and PARAMETER.fullmatch(cell), f"{cell!r:.40} is not a rational")
-    n, _, m = cell.partition("/")
-    require(m == "" or int(m), "a parameter in FILE divides by 0")
-    return int(n), int(m or 1)
+    require(re.fullmatch("-?[0-9]+(/[0-9]+)?", cell), f"{cell!r:.40} in FILE is not a rational")
+    return Fraction(cell).as_integer_ratio()
 
 
 def shared(ratios: list[Ratio]) -> list[Ratio]:
@@ -64,13 +59,12 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     with open(path, encoding="utf-8") as file:
         pairs = json.load(file, object_pairs_hook=tuple)
     net = dict(pairs) if type(pairs) is tuple else {}
-    require(net.get("format") == "exactnet", "FILE is not a network file")
+    require(net.get("format") == "exactnet" and repr(net["version"]) == "1", "FILE is no network")
     require("certificate" in net, "FILE has no certificate")
-    require(set(net) == KEYS and len(pairs) == len(KEYS), "FILE has wrong entries, or one twice")
-    require(repr(net["version"]) == "1", "FILE has an unknown version")
-    sizes, claim, layers = net["layer_sizes"], dict(net["certificate"]), []
-    names = ["features", "outputs", "points", "sha256"]
-    require(sorted(key for key, _ in net["certificate"]) == names, "the claim has wrong entries")
+    sizes, entries, layers = net["layer_sizes"], net["certificate"], []
+    good = type(entries) is tuple and (len(pairs), len(entries)) == (7, 4)
+    require(good, "FILE has entries that it should not have, or one twice")
+    claim = dict(entries)
     numbers = [claim["features"], claim["outputs"], claim["points"], *sizes]
     require(all(type(n) is int and n > 0 for n in numbers), "a size in FILE is not positive")
     require(numbers[:2] == [sizes[0], sizes[-1]], "the claim is of a network of other sizes")
@@ -85,14 +79,17 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     return layers, claim
 
 
-def line(columns: list[list[Ratio]]) -> tuple[list[int | Fraction], list[Ratio]] | None:
-    """Return w and c if row k of the first layer is c[k] w for every k."""
+def line(layer: Layer) -> tuple[list[int | Fraction], Layer]:
+    """Return w and the layer as one of the single input w . x, if its rows are multiples of w."""
+    relu, columns, biases = layer
     rows = [[Fraction(*v) for v in row] for row in zip(*columns, strict=True)]
     w = next(filter(any, rows), rows[0])
     k = next((k for k, v in enumerate(w) if v), 0)
     c = [row[k] / (w[k] or 1) for row in rows]
-    parallel = all(row == [f * v for v in w] for row, f in zip(rows, c, strict=True))
-    return (list(map(number, w)), [f.as_integer_ratio() for f in c]) if parallel else None
+    if any(row != [f * v for v in w] for row, f in zip(rows, c, strict=True)):
+        return [], layer
+    flat = shared([f.as_integer_ratio() for f in c] + biases)
+    return list(map(number, w)), (relu, [flat[: len(c)]], flat[len(c) :])
 
 
 def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
@@ -119,15 +116,15 @@ def check(layers: list[Layer], depth: int, z: list[Affine], points: list[Any]) -
         for p, q, targets, row in points:
             for (a, b, d), y in zip(z, targets, strict=True):
                 n = max(a * p + b * q, 0) if relu else a * p + b * q
-                same = n * y.denominator == y.numerator * d * q
-                require(same, f"the output at row {row} of DATA is not the target")
+                exact = n * y.denominator == y.numerator * d * q
+                require(exact, f"the output at row {row} of DATA is not the target")
         return
     _, columns, biases = layers[depth]
     before, sums = [False] * len(z), [(0, n, m) for n, m in biases]
     groups = groupby(points, lambda v: [not relu or a * v[0] + b * v[1] > 0 for a, b, _ in z])
     for now, group in groups:
         for k in (k for k in range(len(z)) if now[k] != before[k]):
-            sign = 1 if now[k] else -1
+            sign = now[k] - before[k]
             sums = [add(s, c, z[k], sign) for s, c in zip(sums, columns[k], strict=True)]
         before = now
         check(layers, depth + 1, sums, list(group))
@@ -145,23 +142,24 @@ def table(path: str, wanted: list[str]) -> tuple[list[str], Any]:
     """Return the names of the columns, if there are, and the rows of DATA."""
     with open(path, "rb") as file:
         data = file.read()
-    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    if data[:3] == b"\0\0\x08":  # IDX: the bytes of images, or labels
-        start, count = 4 + 4 * data[3], int.from_bytes(data[4:8], "big")
-        width = (len(data) - start) // count
-        rows = [data[k : k + width] for k in range(start, len(data), width)]
-        more = table(IMAGES.sub(r"labels\1idx1", path), [])[1] if IMAGES.search(path) else rows
-        return [], rows if more is rows else map(bytes.__add__, rows, more)
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    if data[:3] == b"\0\0\x08":  # IDX: bytes, those of images with their labels' behind them
+        start, n = 4 + 4 * data[3], int.from_bytes(data[4:8], "big")
+        size = (len(data) - start) // n
+        items = [data[k : k + size] for k in range(start, len(data), size)]
+        labels = table(IMAGES.sub(r"labels\1idx1", path), [])[1] if IMAGES.search(path) else items
+        return [], items if labels is items else map(bytes.__add__, items, labels)
     if data[:6] == b"\x93NUMPY":
         start = 10 + int.from_bytes(data[8:10], "little")
         match = re.fullmatch(NPY, data[10:start].decode("latin-1"))
-        kind, fortran, n, width = match.groups() if match else [""] * 4
-        require(kind in NPY_CODES, "DATA is no matrix of little-endian integers or floats")
-        row = f"<{n if fortran == 'True' else width}{NPY_CODES[kind]}"
-        rows = struct.iter_unpack(row, data[start:])
-        return [], zip(*rows, strict=True) if fortran == "True" else rows
-    text = data.decode("utf-8-sig").splitlines(keepends=True)
-    lines = csv.reader(text, skipinitialspace=True, strict=True)
+        kind, by_column, height, width = match.groups() if match else [""] * 4
+        require(kind in NPY_CODES, "DATA is no matrix of integers or of float32 or float64")
+        code = NPY_CODES[kind]
+        if by_column == "True":
+            return [], zip(*struct.iter_unpack(f"<{height}{code}", data[start:]), strict=True)
+        return [], struct.iter_unpack(f"<{width}{code}", data[start:])
+    lines = csv.reader(data.decode("utf-8-sig").splitlines(True), skipinitialspace=True)
     rows = ([cell.strip() for cell in row] for row in lines if row)
     first = next(rows, [])
     names = [cell for cell in first if not re.fullmatch(NUMBER, cell)]
@@ -172,27 +170,23 @@ def table(path: str, wanted: list[str]) -> tuple[list[str], Any]:
 def certified(path: str, data: str, wanted: list[str]) -> str:
     """Return what holds, or raise."""
     layers, claim = read_network(path)
-    shape = claim["points"], claim["features"], claim["outputs"]
+    w, layers[0] = line(layers[0])
+    shape, points = (claim["points"], claim["features"], claim["outputs"]), []
+    digest = hashlib.sha256("exactnet-data 1 {} {} {}\n".format(*shape).encode())
     names, rows = table(data, wanted)
     targets = [names.index(c) if c in names else int(c) for c in wanted]
     targets = targets or list(range(shape[1], shape[1] + shape[2]))
-    digest = hashlib.sha256("exactnet-data 1 {} {} {}\n".format(*shape).encode())
-    direction, points = line(layers[0][1]), []
-    for k, row in enumerate(rows):
-        cells = list(map(number, row))
-        x = [cell for c, cell in enumerate(cells) if c not in targets]
-        y = [cells[c] for c in targets]
+    for k, cells in enumerate(list(map(number, row)) for row in rows):
+        x, y = [v for c, v in enumerate(cells) if c not in targets], [cells[c] for c in targets]
         require((len(x), len(y)) == shape[1:], f"row {k} of DATA is not as long as the claim says")
         digest.update((",".join(map(str, x + y)) + "\n").encode())
-        t = sum(map(mul, direction[0], x)) if direction else 0
+        t = sum(map(mul, w, x))
         points.append((t.numerator, t.denominator, y, k))
-        if not direction:  # each point by itself, whose features are constant functions of t
+        if not w:  # each point by itself, with its features as constant functions of t
             check(layers, 0, [(0, v.numerator, v.denominator) for v in x], [points[k]])
     require(len(points) == shape[0], f"DATA has {len(points)} points, the claim says {shape[0]}")
     require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim")
-    if direction:  # the network is one of a single input, t = w . x
-        flat = shared(direction[1] + layers[0][2])
-        layers[0] = (layers[0][0], [flat[: len(flat) // 2]], flat[len(flat) // 2 :])
+    if w:  # all are functions of t = w . x
         check(layers, 0, [(1, 0, 1)], sorted(points, key=lambda v: Fraction(v[0], v[1])))
     return f"ok: the outputs at all {len(points)} points are exact, and the data are the certified"
 
@@ -202,10 +196,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check the certificate of a network file.")
     parser.add_argument("FILE", help="network file with a certificate")
     parser.add_argument("DATA", help="CSV, .npy with one matrix, or the images of an IDX pair")
-    about = "name or number of the target column, the last by default; repeat it for more outputs"
-    parser.add_argument("--target", metavar="COLUMN", action="append", default=[], help=about)
+    parser.add_argument("--target", action="append", default=[], help="column; default: the last")
     options = parser.parse_args()
-    getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, Python refuses above 4,300
+    getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
     try:
         print(certified(options.FILE, options.DATA, options.target))
         return 0
@@ -213,7 +206,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # whatever goes wrong, nothing is accepted
-        print("REJECTED:", " ".join(f"{error or type(error).__name__}".split())[:300])
+        print("REJECTED:", " ".join(f"{type(error).__name__}: {error}".split())[:300])
         return 1
 
 

@@ -149,7 +149,7 @@ def memorize(
     Two outputs, and the same with integers that float inference evaluates without error:
 
     >>> memorize(X, [0, 1, 1, 0], encoding="one_hot")
-    ExactNetwork([2, 2, 4, 2], activations=['relu', 'relu', 'linear'])
+    ExactNetwork([2, 4, 2, 2], activations=['relu', 'relu', 'linear'])
     >>> net = memorize(X, [0, 1, 1, 0], construction="integer")
     >>> net.to_network().predict(X).ravel()
     array([0., 1., 1., 0.])
@@ -189,7 +189,7 @@ def memorize(
     components = [targets.rationals(c) for c in range(n_outputs)]
     if construction == "one_layer":
         a1 = widths[0] if len(widths) == 2 else None
-        return one_layer(line, components, widths[-1], a1)
+        return _remember(one_layer(line, components, widths[-1], a1), line)
     a1, a2 = widths
     digits = sum(
         _core.predict_theorem3_bytes(
@@ -204,7 +204,14 @@ def memorize(
     )
     # The core's result and the copy handed to Python exist at the same time.
     _check_memory(overhead + 2 * digits, limit)
-    return theorem4(line, components, a1, a2, scale, n_threads, progress)
+    return _remember(theorem4(line, components, a1, a2, scale, n_threads, progress), line)
+
+
+def _remember(network: ExactNetwork, line: Line) -> ExactNetwork:
+    """Note where the points lie, counted from the first unit's breakpoint."""
+    shift = network.biases[0][0] - line.constant
+    network._places = [t + shift for t in line.t]
+    return network
 
 
 def near_square(n_points: int, n_outputs: int = 1) -> tuple[int, int]:

@@ -80,6 +80,8 @@ class ExactNetwork:
         self.weights = weights
         self.biases = biases
         self.activations = activations
+        # Where the memorized points lie, as `extend` takes it.
+        self._places: list[Any] | None = None
 
     @classmethod
     def from_arrays(
@@ -329,6 +331,63 @@ class ExactNetwork:
                 activation,
             )
         return network
+
+    def extend(self, x_new: Any, y_new: Any, X: Any = None) -> None:
+        """Add points to a memorized network without building it anew.
+
+        A point to the right of all others, along the direction in which the network tells points
+        apart, takes one more unit; any other point takes three in the first hidden layer and one
+        in the second, if there is one. A point that the network maps to its target already takes
+        none. The outputs at all other memorized points stay as they are.
+
+        Parameters
+        ----------
+        x_new : array-like (points, features)
+        y_new : array-like (points,) or (points, outputs)
+        X : array-like (points, features), optional
+            The points memorized so far. A network that `memorize` has just built knows where they
+            lie; one that was loaded or pickled does not.
+
+        Raises
+        ------
+        ValueError
+            If a point is there already with another target, cannot be told apart from one, or the
+            network is not one of the constructions along a line ("integer" is not). The network
+            is then unchanged.
+        TypeError
+            If x_new or y_new holds something else than real numbers.
+
+        Examples
+        --------
+        >>> from exactnet import memorize, verify
+        >>> net = memorize([[0], [1], [2], [3]], [5, -1, 4, 0])
+        >>> net.extend([[7]], [1])
+        >>> net
+        ExactNetwork([1, 2, 3, 1], activations=['relu', 'relu', 'linear'])
+        >>> verify(net, [[0], [1], [2], [3], [7]], [5, -1, 4, 0, 1]).exact
+        True
+        """
+        from exactnet import _extension
+        from exactnet._tables import as_targets
+
+        points = as_points(x_new, "x_new")
+        self._check()
+        self.check_features(points.shape[1])
+        targets = as_targets(y_new, points.shape[0], "y_new")
+        if targets.shape[1] != self.layer_sizes[-1]:
+            raise ValueError(
+                f"y_new has {targets.shape[1]} outputs but the network has {self.layer_sizes[-1]}"
+            )
+        if X is not None:
+            known = as_points(X)
+            self.check_features(known.shape[1])
+            places = _extension.positions(self, known)
+        elif self._places is not None:
+            places = self._places
+        else:
+            raise ValueError("pass the points memorized so far as X: this network does not know")
+        _extension.check_extensible(self, places)
+        self.weights, self.biases, self._places = _extension.extend(self, places, points, targets)
 
     def to_network(self, dtype: str = "float64") -> Network:
         """Return the network with its parameters rounded to floats.
