@@ -298,7 +298,7 @@ def test_other_refusals(tmp_path, data, network, run):
     cases = [
         (("memorize", tmp_path / "none.csv", "--target", "x", "-o", "n"), "No such file"),
         (("memorize", data, "-o", "n"), "name the target column with --target"),
-        (("memorize", data, "--target", "label", "--hidden", "1x3", "-o", "n"), "hidden=(2, 2)"),
+        (("memorize", data, "--target", "label", "--hidden", "1x2", "-o", "n"), "hidden=(2, 2)"),
         (("memorize", data, "--target", "label", "--hidden", "0x3", "-o", "n"), "positive integer"),
         (("memorize", data, "--target", "label", "-o", tmp_path / "no/net.json"), "No such file"),
         (("memorize", data, "--target", "label", "-o", "n", "--max-bytes", "9"), "prediction"),

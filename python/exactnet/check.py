@@ -1,11 +1,8 @@
-"""Check the certificate of a network file: that the network reproduces DATA without any error.
+"""Check the certificate of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
 
-    python -m exactnet.check FILE DATA [--target COLUMN]    or    python check.py FILE DATA ...
-
-Prints one line, "ok: ..." with exit status 0 or "REJECTED: ..." with 1; status 2 is for files that
-cannot be read. To be trusted on its own, this file needs nothing but Python; docs/file-format.md
-has the formats. DATA are the certified ones only if their digest is that of the certificate, and
-reproduced only if the network's output at every row, computed in integers, is the target.
+It prints one line, "ok: ..." with exit status 0 or "REJECTED: ..." with 1; status 2 is for files
+that cannot be read. This file needs only Python and may be copied; docs/file-format.md has the
+formats. A digest tells that DATA are the certified ones, and outputs are computed without rounding.
 """
 
 import argparse
@@ -27,21 +24,14 @@ Ratio = tuple[int, int]  # n / m, with m > 0
 Affine = tuple[int, int, int]  # (a, b, d): the function (a t + b) / d of t, with d > 0
 Layer = tuple[bool, list[list[Ratio]], list[Ratio]]  # ReLU?, weights [input][unit], biases [unit]
 NUMBER = r"[+-]?([0-9]+/[0-9]+|(?=\.?[0-9])[0-9]*(\.[0-9]*)?([eE][+-]?0*[0-9]{1,3})?)"
-NPY = r"{'descr': '[<|](\w\d)', 'fortran_order': (\w+), 'shape': \((\d+), (\d+)\), } *\n"
+NPY = r"{'descr': '[<|](\w\d)', 'fortran_order': (T?)\w+, 'shape': \((\d+), (\d+)\), } *\n"
 NPY_CODES = dict(u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q", i8="q", f4="f", f8="d")
-IMAGES = re.compile(r"images([-.])idx3(?=[^/]*$)")
 
 
 def require(condition: object, reason: str) -> None:
     """Reject unless the condition holds."""
     if not condition:
         raise ValueError(reason)
-
-
-def parameter(cell: Any) -> Ratio:
-    """Return the rational that a string "p" or "p/q" stands for."""
-    require(re.fullmatch("-?[0-9]+(/[0-9]+)?", cell), f"{cell!r:.40} in FILE is not a rational")
-    return Fraction(cell).as_integer_ratio()
 
 
 def shared(ratios: list[Ratio]) -> list[Ratio]:
@@ -57,39 +47,39 @@ def shared(ratios: list[Ratio]) -> list[Ratio]:
 def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     """Return the layers and the claim of a network file."""
     with open(path, encoding="utf-8") as file:
-        pairs = json.load(file, object_pairs_hook=tuple)
-    net = dict(pairs) if type(pairs) is tuple else {}
-    require(net.get("format") == "exactnet" and repr(net["version"]) == "1", "FILE is no network")
+        net = json.load(file, object_pairs_hook=lambda p: dict(p) if len(dict(p)) == len(p) else p)
+    good = type(net) is dict and net.get("format") == "exactnet"
+    require(good, "FILE is not a network file, or has an entry twice")
     require("certificate" in net, "FILE has no certificate")
-    sizes, entries, layers = net["layer_sizes"], net["certificate"], []
-    good = type(entries) is tuple and (len(pairs), len(entries)) == (7, 4)
-    require(good, "FILE has entries that it should not have, or one twice")
-    claim = dict(entries)
+    sizes, claim, layers = net["layer_sizes"], net["certificate"], []
+    good = (len(net), len(claim), repr(net["version"])) == (7, 4, "1")
+    require(good, "FILE is of another version, or has other entries than it should")
     numbers = [claim["features"], claim["outputs"], claim["points"], *sizes]
     require(all(type(n) is int and n > 0 for n in numbers), "a size in FILE is not positive")
     require(numbers[:2] == [sizes[0], sizes[-1]], "the claim is of a network of other sizes")
     lists = net["activations"], net["weights"], net["biases"], sizes[:-1], sizes[1:]
     for name, w, b, n, m in zip(*lists, strict=True):
         rows = [[*v, c] for v, c in zip(w, b, strict=True) if type(v) is type(b) is list]
-        require(len(rows) == m and {len(row) for row in rows} == {n + 1}, "FILE is misshapen")
-        require(name in ("relu", "linear"), "FILE has an unknown activation")
-        flat = shared([r for row in rows for r in shared(list(map(parameter, row)))])
-        *columns, biases = (flat[k :: n + 1] for k in range(n + 1))
+        good = len(rows) == m and {len(row) for row in rows} == {n + 1}
+        require(good and name in ("relu", "linear"), "FILE has a wrong shape or activation")
+        good = all(re.fullmatch("-?[0-9]+(/[0-9]+)?", cell) for row in rows for cell in row)
+        require(good, "a parameter in FILE is not a rational as a string")
+        ratios = (shared([Fraction(cell).as_integer_ratio() for cell in row]) for row in rows)
+        *columns, biases = map(list, zip(*ratios, strict=True))
         layers.append((name == "relu", columns, biases))
     return layers, claim
 
 
 def line(layer: Layer) -> tuple[list[int | Fraction], Layer]:
     """Return w and the layer as one of the single input w . x, if its rows are multiples of w."""
-    relu, columns, biases = layer
-    rows = [[Fraction(*v) for v in row] for row in zip(*columns, strict=True)]
+    rows = [[Fraction(*v) for v in row] for row in zip(*layer[1], strict=True)]
     w = next(filter(any, rows), rows[0])
     k = next((k for k, v in enumerate(w) if v), 0)
     c = [row[k] / (w[k] or 1) for row in rows]
     if any(row != [f * v for v in w] for row, f in zip(rows, c, strict=True)):
         return [], layer
-    flat = shared([f.as_integer_ratio() for f in c] + biases)
-    return list(map(number, w)), (relu, [flat[: len(c)]], flat[len(c) :])
+    flat = shared([f.as_integer_ratio() for f in c] + layer[2])
+    return list(map(number, w)), (layer[0], [flat[: len(c)]], flat[len(c) :])
 
 
 def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
@@ -107,25 +97,25 @@ def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
 def check(layers: list[Layer], depth: int, z: list[Affine], points: list[Any]) -> None:
     """Compare outputs with targets at points (p, q, targets, row), where t = p / q.
 
-    z has the values before layers[depth], prior to activation, as functions of t that hold at all
-    the points. Neighbours at which the same units are active share their functions in the next
-    layer; from one such group to the next, the units that switch are added or removed.
+    z are the values that enter layers[depth], prior to activation: functions of t, the same at all
+    the points. Neighbours with the same active units have the same functions in the next layer;
+    from one such group to the next, units that switch are added or removed.
     """
     relu = depth > 0 and layers[depth - 1][0]
     if depth == len(layers):
         for p, q, targets, row in points:
             for (a, b, d), y in zip(z, targets, strict=True):
                 n = max(a * p + b * q, 0) if relu else a * p + b * q
-                exact = n * y.denominator == y.numerator * d * q
-                require(exact, f"the output at row {row} of DATA is not the target")
+                require(
+                    n * y.denominator == y.numerator * d * q, f"the output at row {row} differs"
+                )
         return
-    _, columns, biases = layers[depth]
-    before, sums = [False] * len(z), [(0, n, m) for n, m in biases]
+    before, sums = [False] * len(z), [(0, n, m) for n, m in layers[depth][2]]
     groups = groupby(points, lambda v: [not relu or a * v[0] + b * v[1] > 0 for a, b, _ in z])
     for now, group in groups:
         for k in (k for k in range(len(z)) if now[k] != before[k]):
-            sign = now[k] - before[k]
-            sums = [add(s, c, z[k], sign) for s, c in zip(sums, columns[k], strict=True)]
+            column, sign = layers[depth][1][k], now[k] - before[k]
+            sums = [add(s, c, z[k], sign) for s, c in zip(sums, column, strict=True)]
         before = now
         check(layers, depth + 1, sums, list(group))
 
@@ -133,32 +123,29 @@ def check(layers: list[Layer], depth: int, z: list[Affine], points: list[Any]) -
 @lru_cache(4096)
 def number(cell: Any) -> int | Fraction:
     """Return a number as it stands: "0.1" is one tenth, a float the fraction that it is."""
-    require(type(cell) is not str or re.fullmatch(NUMBER, cell), f"{cell!r:.40} is not a number")
-    value = Fraction(cell)
-    return value.numerator if value.denominator == 1 else value
+    require(type(cell) is not str or re.fullmatch(NUMBER, cell), f"{cell!a:.40} is not a number")
+    return v.numerator if (v := Fraction(cell)).denominator == 1 else v
 
 
 def table(path: str, wanted: list[str]) -> tuple[list[str], Any]:
     """Return the names of the columns, if there are, and the rows of DATA."""
     with open(path, "rb") as file:
         data = file.read()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     if data[:3] == b"\0\0\x08":  # IDX: bytes, those of images with their labels' behind them
-        start, n = 4 + 4 * data[3], int.from_bytes(data[4:8], "big")
-        size = (len(data) - start) // n
+        start = 4 + 4 * data[3]
+        size = (len(data) - start) // int.from_bytes(data[4:8], "big")
         items = [data[k : k + size] for k in range(start, len(data), size)]
-        labels = table(IMAGES.sub(r"labels\1idx1", path), [])[1] if IMAGES.search(path) else items
-        return [], items if labels is items else map(bytes.__add__, items, labels)
+        other = re.sub(r"images([-.])idx3(?=[^/]*$)", r"labels\1idx1", path)
+        return [], items if other == path else map(bytes.__add__, items, table(other, [])[1])
     if data[:6] == b"\x93NUMPY":
         start = 10 + int.from_bytes(data[8:10], "little")
         match = re.fullmatch(NPY, data[10:start].decode("latin-1"))
         kind, by_column, height, width = match.groups() if match else [""] * 4
         require(kind in NPY_CODES, "DATA is no matrix of integers or of float32 or float64")
-        code = NPY_CODES[kind]
-        if by_column == "True":
-            return [], zip(*struct.iter_unpack(f"<{height}{code}", data[start:]), strict=True)
-        return [], struct.iter_unpack(f"<{width}{code}", data[start:])
+        width = height if by_column else width
+        records = struct.iter_unpack(f"<{width}{NPY_CODES[kind]}", data[start:])
+        return [], zip(*records, strict=True) if by_column else records
     lines = csv.reader(data.decode("utf-8-sig").splitlines(True), skipinitialspace=True)
     rows = ([cell.strip() for cell in row] for row in lines if row)
     first = next(rows, [])
@@ -180,8 +167,7 @@ def certified(path: str, data: str, wanted: list[str]) -> str:
         x, y = [v for c, v in enumerate(cells) if c not in targets], [cells[c] for c in targets]
         require((len(x), len(y)) == shape[1:], f"row {k} of DATA is not as long as the claim says")
         digest.update((",".join(map(str, x + y)) + "\n").encode())
-        t = sum(map(mul, w, x))
-        points.append((t.numerator, t.denominator, y, k))
+        points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, k))
         if not w:  # each point by itself, with its features as constant functions of t
             check(layers, 0, [(0, v.numerator, v.denominator) for v in x], [points[k]])
     require(len(points) == shape[0], f"DATA has {len(points)} points, the claim says {shape[0]}")
@@ -206,7 +192,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # whatever goes wrong, nothing is accepted
-        print("REJECTED:", " ".join(f"{type(error).__name__}: {error}".split())[:300])
+        reason = str(error) if type(error) is ValueError else ascii(error)
+        print("REJECTED:", " ".join(reason.split())[:300])
         return 1
 
 

@@ -87,18 +87,27 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "memorize",
         help="construct a network that reproduces a data file, verify it and save it",
-        description="Construct a network with two hidden layers that reproduces every row of DATA "
+        description="Construct a network that reproduces every row of DATA "
         "without error, verify it in exact arithmetic and write it as JSON.",
     )
     build.add_argument("data", metavar="DATA", help=_DATA_HELP)
     build.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
     build.add_argument(
-        "--hidden", metavar="A1xA2", type=_widths, help="hidden widths; default: smallest square"
+        "--hidden",
+        metavar="A1xA2",
+        type=_hidden,
+        help="hidden widths, one or two; default: the least, near-square",
     )
     build.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="network file to write"
     )
     build.add_argument("--construction", choices=CONSTRUCTIONS, default="auto")
+    build.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="of the inference that integer networks are for; default: float64",
+    )
     build.add_argument("--projection", choices=PROJECTIONS, default="smallest")
     build.add_argument("--scale", choices=SCALES, default="least")
     build.add_argument("--seed", type=int, default=0, help="of random projections; default: 0")
@@ -214,13 +223,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _widths(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9]+)[x,]([0-9]+)", text, re.ASCII)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 43x42")
-    return int(match[1]), int(match[2])
-
-
 def _hidden(text: str) -> list[int]:
     if not re.fullmatch(r"[0-9]+([x,][0-9]+)*", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 30 or 128x64")
@@ -246,6 +248,7 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
             projection=arguments.projection,
             scale=arguments.scale,
             seed=arguments.seed,
+            dtype=arguments.dtype,
             n_threads=arguments.threads,
             max_bytes=arguments.max_bytes,
             progress=bar,

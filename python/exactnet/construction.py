@@ -324,7 +324,11 @@ def _project(
             weight = gmpy2.mpq(weights[c], steps[c])
             row[c] = weight * points.denominators[c]
             constant -= weight * offsets[c]
-        return Line(row, constant, [gmpy2.mpq(t) for t in values])
+        t = [gmpy2.mpq(v) for v in values]
+        if sum(map(bool, weights)) == 1 and any(w < 0 for w in weights):
+            # along a single feature, to the right is where it is larger: `extend` likes that
+            row, constant, t = -row, -constant, [-v for v in t]
+        return Line(row, constant, t)
     given = as_integers(projection, "projection")
     if len(given) != n_features:
         raise ValueError(f"projection has {len(given)} entries but X has {n_features} features")
