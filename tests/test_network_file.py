@@ -19,7 +19,7 @@ def trained(dtype="float32"):
     rng = np.random.default_rng(0)
     net = Network([4, 3, 2], activations=["tanh", "sigmoid"], dtype=dtype, seed=7)
     net.fit(rng.normal(size=(8, 4)), rng.random((8, 2)), batch_size=4, momentum=0.9)
-    net._velocity = [
+    net._state.first = [
         (rng.normal(size=w.shape).astype(dtype), rng.normal(size=b.shape).astype(dtype))
         for w, b in zip(net.weights, net.biases, strict=True)
     ]
@@ -35,13 +35,17 @@ def saved(tmp_path):
 
 def state(net):
     """Everything that a file must keep, as bytes where numbers are rounded."""
-    velocity = net._velocity and [[a.tobytes() for a in layer] for layer in net._velocity]
+    moments = None
+    if net._state is not None:
+        parts = (net._state.first, net._state.second or [])
+        moments = [[a.tobytes() for layer in part for a in layer] for part in parts]
+        moments.append(net._state.steps)
     return (
         net.dtype,
         net.layer_sizes,
         net.activations,
         [a.tobytes() for a in (*net.weights, *net.biases)],
-        velocity,
+        moments,
         net._generator.state,
     )
 
@@ -53,7 +57,7 @@ def test_round_trip(tmp_path, dtype):
     assert os.listdir(tmp_path) == ["net"]
     loaded = Network.load(tmp_path / "net")
     assert state(loaded) == state(net)
-    assert loaded._velocity[0][0].dtype == dtype
+    assert loaded._state.first[0][0].dtype == dtype
     X = [[1, -2, 3, -4]]
     assert loaded.predict(X).tobytes() == net.predict(X).tobytes()
     loaded.weights[0][0, 0] += 1
@@ -69,7 +73,7 @@ def test_round_trip_of_activations(tmp_path, activation, dtype):
     loaded = Network.load(tmp_path / "net")
     assert state(loaded) == state(net)
     assert loaded.activations == [hidden, activation]
-    assert loaded._velocity is None
+    assert loaded._state is None
     X = np.random.default_rng(2).normal(size=(5, 2))
     assert loaded.predict(X).tobytes() == net.predict(X).tobytes()
 
@@ -109,8 +113,8 @@ def test_the_file_can_be_read_without_the_package(saved):
         for name, array in [
             ("weights", net.weights[k]),
             ("biases", net.biases[k]),
-            ("weights_velocity", net._velocity[k][0]),
-            ("biases_velocity", net._velocity[k][1]),
+            ("weights_velocity", net._state.first[k][0]),
+            ("biases_velocity", net._state.first[k][1]),
         ]:
             np.testing.assert_array_equal(tensors[f"layers.{k}.{name}"], array)
     with safetensors.safe_open(saved, framework="np") as file:
@@ -120,6 +124,7 @@ def test_the_file_can_be_read_without_the_package(saved):
         "format": "exactnet.Network",
         "version": "1",
         "generator": str(net._generator.state),
+        "steps": "0",
     }
 
 
@@ -143,7 +148,7 @@ def test_what_could_not_be_loaded_is_not_saved(saved, value):
     before = saved.read_bytes()
     for choose, name in [
         (lambda net: net.weights[0], "layers.0.weights"),
-        (lambda net: net._velocity[1][1], "layers.1.biases_velocity"),
+        (lambda net: net._state.first[1][1], "layers.1.biases_velocity"),
     ]:
         net = Network.load(saved)
         choose(net).flat[-1] = value
@@ -154,8 +159,8 @@ def test_what_could_not_be_loaded_is_not_saved(saved, value):
 
 def test_arrays_of_other_layout_are_saved(tmp_path, saved):
     net = Network.load(saved)
-    w, b = net._velocity[0]
-    net._velocity[0] = (np.asfortranarray(w), b)
+    w, b = net._state.first[0]
+    net._state.first[0] = (np.asfortranarray(w), b)
     net.save(tmp_path / "other")
     assert state(Network.load(tmp_path / "other")) == state(Network.load(saved))
 

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -134,7 +135,9 @@ class DenseNetwork {
         }
         const dense::Data<T> data{x.data(), rows_of(x), targets};
         const py::gil_scoped_release release;
-        dense::Trainer<T>(layers_, *kernels_, data, data.n, loss_kind, {}).gradients(into);
+        dense::Optimizer optimizer;
+        optimizer.record_norms = true;
+        dense::Trainer<T>(layers_, *kernels_, data, data.n, loss_kind, optimizer).gradients(into);
         return result;
     }
 
@@ -174,38 +177,75 @@ class DenseNetwork {
     std::vector<dense::Layer<T>> layers_;
 };
 
+dense::Optimizer to_optimizer(const std::string& name, double momentum, bool nesterov,
+                              const std::array<double, 3>& adam, double clip_norm, double alpha,
+                              double p, std::vector<double> dropout, bool record_norms) {
+    dense::Optimizer optimizer;
+    require(name == "sgd" || name == "adam", "unknown optimizer");
+    optimizer.kind = name == "adam" ? dense::Optimizer::Kind::adam : dense::Optimizer::Kind::sgd;
+    optimizer.momentum = momentum;
+    optimizer.nesterov = nesterov;
+    optimizer.beta1 = adam[0];
+    optimizer.beta2 = adam[1];
+    optimizer.epsilon = adam[2];
+    optimizer.clip_norm = clip_norm;
+    optimizer.alpha = alpha;
+    optimizer.p = p;
+    optimizer.dropout = std::move(dropout);
+    optimizer.record_norms = record_norms;
+    return optimizer;
+}
+
 /// Keeps the arrays that it trains on alive.
 template <class T>
 class DenseTrainer {
    public:
     DenseTrainer(std::shared_ptr<DenseNetwork<T>> network, Array<T> x, py::object values,
-                 py::object labels, std::size_t batch_size, const std::string& loss,
-                 double learning_rate, double momentum, bool nesterov, std::size_t n_threads)
+                 py::object labels, py::object weights, std::size_t batch_size,
+                 const std::string& loss, std::size_t n_threads, const std::string& optimizer,
+                 double momentum, bool nesterov, const std::array<double, 3>& adam,
+                 double clip_norm, double alpha, double p, std::vector<double> dropout,
+                 bool record_norms)
         : network_(std::move(network)),
           x_(std::move(x)),
           values_(std::move(values)),
           labels_(std::move(labels)),
-          momentum_(momentum != 0) {
+          weights_(std::move(weights)),
+          optimizer_(to_optimizer(optimizer, momentum, nesterov, adam, clip_norm, alpha, p,
+                                  std::move(dropout), record_norms)) {
         require(batch_size > 0 && n_threads > 0, "batch_size and n_threads must be positive");
         require(network_->fits(x_), "X does not fit the network");
         require(rows_of(x_) <= std::numeric_limits<std::uint32_t>::max(), "too many samples");
-        const dense::Data<T> data{x_.data(), rows_of(x_),
-                                  network_->to_targets(x_, values_, labels_)};
+        dense::Data<T> data{x_.data(), rows_of(x_), network_->to_targets(x_, values_, labels_)};
+        if (!weights_.is_none()) {
+            require(py::isinstance<Array<T>>(weights_), "weights must have the network's type");
+            const auto array = py::cast<Array<T>>(weights_);
+            require(array.ndim() == 1 && rows_of(array) == data.n, "weights do not fit X");
+            data.targets.weights = array.data();
+        }
         const dense::Loss loss_kind = to_loss(loss);
         const py::gil_scoped_release release;
-        trainer_ = std::make_unique<dense::Trainer<T>>(
-            network_->layers(), network_->kernels(), data, batch_size, loss_kind,
-            dense::Optimizer{learning_rate, momentum, nesterov}, n_threads);
+        trainer_ =
+            std::make_unique<dense::Trainer<T>>(network_->layers(), network_->kernels(), data,
+                                                batch_size, loss_kind, optimizer_, n_threads);
     }
 
     bool finite() const { return trainer_->finite(); }
 
     /// The network's arrays hold the new weights afterwards, also after an exception.
-    py::tuple run(std::size_t epochs, dense::Generator* shuffle, const py::object& progress) {
-        Array<double> losses(static_cast<py::ssize_t>(epochs));
-        Array<double> seconds(static_cast<py::ssize_t>(epochs));
-        const std::span<double> loss_span(losses.mutable_data(), epochs);
-        const std::span<double> seconds_span(seconds.mutable_data(), epochs);
+    py::tuple run(const Array<double>& rates, bool shuffle, dense::Generator& random, double until,
+                  const py::object& progress) {
+        const auto epochs = static_cast<std::size_t>(rates.size());
+        const std::size_t n_layers = network_->layers().size();
+        Array<double> losses(rates.size()), seconds(rates.size());
+        Array<double> norms({optimizer_.record_norms ? epochs : std::size_t{0}, n_layers});
+        std::fill_n(norms.mutable_data(), norms.size(), 0.0);
+        dense::Schedule schedule;
+        schedule.rates = {rates.data(), epochs};
+        schedule.losses = {losses.mutable_data(), epochs};
+        schedule.seconds = {seconds.mutable_data(), epochs};
+        schedule.norms = {norms.mutable_data(), static_cast<std::size_t>(norms.size())};
+        schedule.until = until;
         exact::Monitor monitor = make_monitor(progress);
         std::size_t finished = 0;
         {
@@ -213,47 +253,62 @@ class DenseTrainer {
             trainer_->read();
             try {
                 monitor.begin(epochs * trainer_->n_batches());
-                finished = trainer_->run(loss_span, seconds_span, shuffle, [&] { monitor.step(); });
+                finished = trainer_->run(schedule, shuffle, random, [&] { monitor.step(); });
             } catch (...) {
                 trainer_->write();
                 throw;
             }
             trainer_->write();
         }
-        return py::make_tuple(losses, seconds, finished);
+        return py::make_tuple(losses, seconds, norms, finished);
     }
 
-    /// None without momentum; else (weights, biases) of every layer.
-    py::object velocity() {
-        if (!momentum_) return py::none();
-        py::list result;
-        for (std::size_t l = 0; l < network_->layers().size(); ++l) {
-            const dense::Layer<T>& layer = network_->layers()[l];
-            Array<T> w({layer.outputs, layer.inputs});
-            Array<T> b(static_cast<py::ssize_t>(layer.outputs));
-            trainer_->write_velocity(l, w.mutable_data(), b.mutable_data());
-            result.append(py::make_tuple(w, b));
-        }
-        return result;
+    /// (first, second, steps): lists of (weights, biases) per layer, or None where there are none.
+    py::tuple state() {
+        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
+        const auto moments = [&](bool second, bool present) -> py::object {
+            if (!present) return py::none();
+            py::list result;
+            for (std::size_t l = 0; l < network_->layers().size(); ++l) {
+                const dense::Layer<T>& layer = network_->layers()[l];
+                Array<T> w({layer.outputs, layer.inputs});
+                Array<T> b(static_cast<py::ssize_t>(layer.outputs));
+                trainer_->write_state(l, second, w.mutable_data(), b.mutable_data());
+                result.append(py::make_tuple(w, b));
+            }
+            return result;
+        };
+        return py::make_tuple(moments(false, adam || optimizer_.momentum != 0), moments(true, adam),
+                              trainer_->steps());
     }
 
-    void set_velocity(const std::vector<std::pair<Array<T>, Array<T>>>& velocity) {
-        const auto& layers = network_->layers();
-        require(momentum_ && velocity.size() == layers.size(), "no place for these velocities");
-        for (std::size_t l = 0; l < layers.size(); ++l) {
-            const auto& [w, b] = velocity[l];
-            require(static_cast<std::size_t>(w.size()) == layers[l].outputs * layers[l].inputs &&
-                        static_cast<std::size_t>(b.size()) == layers[l].outputs,
-                    "velocities do not fit the layers");
-            trainer_->read_velocity(l, w.data(), b.data());
-        }
+    using Moments = std::vector<std::pair<Array<T>, Array<T>>>;
+
+    void set_state(const Moments& first, const Moments& second, std::uint64_t steps) {
+        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
+        require(adam || optimizer_.momentum != 0, "this optimizer has no state");
+        set_moments(first, false);
+        if (adam) set_moments(second, true);
+        trainer_->set_steps(steps);
     }
 
    private:
+    void set_moments(const Moments& moments, bool second) {
+        const auto& layers = network_->layers();
+        require(moments.size() == layers.size(), "one entry per layer");
+        for (std::size_t l = 0; l < layers.size(); ++l) {
+            const auto& [w, b] = moments[l];
+            require(static_cast<std::size_t>(w.size()) == layers[l].outputs * layers[l].inputs &&
+                        static_cast<std::size_t>(b.size()) == layers[l].outputs,
+                    "the state does not fit the layers");
+            trainer_->read_state(l, second, w.data(), b.data());
+        }
+    }
+
     std::shared_ptr<DenseNetwork<T>> network_;
     Array<T> x_;
-    py::object values_, labels_;
-    bool momentum_;
+    py::object values_, labels_, weights_;
+    dense::Optimizer optimizer_;
     std::unique_ptr<dense::Trainer<T>> trainer_;
 };
 
@@ -274,17 +329,24 @@ void bind_precision(py::module_& module, const char* network_name, const char* t
         .def("gradients", &Network::gradients, py::arg("x").noconvert(), py::arg("values"),
              py::arg("labels"), py::arg("loss"));
     py::class_<DenseTrainer<T>>(module, trainer_name, "Minibatch SGD with its optimiser state.")
-        .def(py::init<std::shared_ptr<Network>, Array<T>, py::object, py::object, std::size_t,
-                      const std::string&, double, double, bool, std::size_t>(),
+        .def(py::init<std::shared_ptr<Network>, Array<T>, py::object, py::object, py::object,
+                      std::size_t, const std::string&, std::size_t, const std::string&, double,
+                      bool, const std::array<double, 3>&, double, double, double,
+                      std::vector<double>, bool>(),
              py::arg("network"), py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
-             py::arg("batch_size"), py::arg("loss"), py::arg("learning_rate"), py::arg("momentum"),
-             py::arg("nesterov"), py::arg("n_threads"))
+             py::arg("weights"), py::arg("batch_size"), py::arg("loss"), py::arg("n_threads"),
+             py::arg("optimizer"), py::arg("momentum"), py::arg("nesterov"), py::arg("adam"),
+             py::arg("clip_norm"), py::arg("alpha"), py::arg("p"), py::arg("dropout"),
+             py::arg("record_norms"))
         .def_property_readonly("finite", &DenseTrainer<T>::finite)
-        .def("run", &DenseTrainer<T>::run, py::arg("epochs"), py::arg("shuffle"),
-             py::arg("progress") = py::none(),
-             "Train; (losses, seconds, number of epochs before the loss was not finite).")
-        .def("velocity", &DenseTrainer<T>::velocity)
-        .def("set_velocity", &DenseTrainer<T>::set_velocity, py::arg("velocity"));
+        .def("run", &DenseTrainer<T>::run, py::arg("rates").noconvert(), py::arg("shuffle"),
+             py::arg("random"), py::arg("until"), py::arg("progress") = py::none(),
+             "Train an epoch per rate; (losses, seconds, norms, number of epochs that count).")
+        .def("state", &DenseTrainer<T>::state,
+             "(first moments, second moments, steps) of Adam or "
+             "(velocities, None, 0) of momentum.")
+        .def("set_state", &DenseTrainer<T>::set_state, py::arg("first"), py::arg("second"),
+             py::arg("steps"));
 }
 
 }  // namespace

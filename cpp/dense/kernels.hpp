@@ -58,6 +58,18 @@ struct Step {
     T momentum = 0;
 };
 
+/// How gradients that are known as a whole become a step.
+template <class T>
+struct Rule {
+    enum class Kind { momentum, nesterov, adam };
+    Kind kind = Kind::momentum;
+    T rate = 0;
+    T factor = 1;  ///< of the gradients, to clip them
+    T momentum = 0;
+    T beta1 = 0, beta2 = 0, epsilon = 0;
+    T correction1 = 1, correction2 = 1;  ///< 1 / (1 - beta^step)
+};
+
 /// The weights of a layer, with what a step needs beside them in the same layout.
 template <class T>
 struct Parameters {
@@ -92,6 +104,14 @@ struct Kernels {
     void (*sparse_update)(std::size_t m, std::size_t n_k, std::size_t b_begin, std::size_t b_end,
                           const SparseRow<T>* rows, const T* d, std::size_t d_stride,
                           Parameters<T> parameters, Step<T> step);
+
+    /// gradients += alpha times the derivative of sum |w|^p over n weights; see docs/training.md.
+    void (*penalize)(std::size_t n, const T* weights, T* gradients, double alpha, double p);
+
+    /// One step on n gradients. `first` holds velocities or first moments and may be null for plain
+    /// descent, `second` the second moments of Adam.
+    void (*optimize)(std::size_t n, const T* gradients, T* weights, T* first, T* second,
+                     Rule<T> rule);
 
     /// Writes rows k_begin ... k_end - 1, multiples of width, of W as columns of its transpose.
     void (*transpose)(std::size_t k_begin, std::size_t k_end, const T* w, std::size_t w_stride,

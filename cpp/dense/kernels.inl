@@ -64,21 +64,35 @@ inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
 inline V<float> broadcast(float x) { return _mm512_set1_ps(x); }
 inline V<double> broadcast(double x) { return _mm512_set1_pd(x); }
+inline V<float> square_root(V<float> x) { return _mm512_mask_sqrt_ps(x, 0xffff, x); }
+inline V<double> square_root(V<double> x) { return _mm512_mask_sqrt_pd(x, 0xff, x); }
 #elif defined(__AVX2__) && defined(__FMA__)
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm256_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }
 inline V<float> broadcast(float x) { return _mm256_set1_ps(x); }
 inline V<double> broadcast(double x) { return _mm256_set1_pd(x); }
+inline V<float> square_root(V<float> x) { return _mm256_sqrt_ps(x); }
+inline V<double> square_root(V<double> x) { return _mm256_sqrt_pd(x); }
 #elif defined(__aarch64__)
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return vfmaq_f32(c, a, b); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return vfmaq_f64(c, a, b); }
 inline V<float> broadcast(float x) { return vdupq_n_f32(x); }
 inline V<double> broadcast(double x) { return vdupq_n_f64(x); }
+inline V<float> square_root(V<float> x) { return vsqrtq_f32(x); }
+inline V<double> square_root(V<double> x) { return vsqrtq_f64(x); }
 #else
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return a * b + c; }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return a * b + c; }
 inline V<float> broadcast(float x) { return V<float>{x, x, x, x}; }
 inline V<double> broadcast(double x) { return V<double>{x, x}; }
+inline V<float> square_root(V<float> x) {
+    for (std::size_t k = 0; k < lanes<float>; ++k) x[k] = ::sqrtf(x[k]);
+    return x;
+}
+inline V<double> square_root(V<double> x) {
+    for (std::size_t k = 0; k < lanes<double>; ++k) x[k] = ::sqrt(x[k]);
+    return x;
+}
 #endif
 
 // ---------------------------------------------------------------- products
@@ -317,13 +331,68 @@ void sparse_update(std::size_t m, std::size_t n_k, std::size_t b_begin, std::siz
     }
 }
 
+// ---------------------------------------------------------------- steps on whole gradients
+
+template <class T>
+void penalize(std::size_t n, const T* weights, T* gradients, double alpha, double p) {
+    if (p == 1 || p == 2) {
+        const V<T> zero{}, change = broadcast(static_cast<T>(alpha * p)), minus = -change;
+        for (std::size_t k = 0; k < n; k += lanes<T>) {
+            const V<T> w = load(weights + k), sign = w > zero ? change : (w < zero ? minus : zero);
+            const V<T> g = load(gradients + k);
+            store(gradients + k, p == 1 ? g + sign : fma(change, w, g));
+        }
+        return;
+    }
+    // for p < 1 the derivative has a pole at 0, which this takes away
+    const double smooth = p < 1 ? 1e-6 : 0;
+    for (std::size_t k = 0; k < n; ++k) {
+        const double w = static_cast<double>(weights[k]);
+        if (w == 0) continue;
+        gradients[k] += static_cast<T>(alpha * p * w * ::pow(w * w + smooth, p / 2 - 1));
+    }
+}
+
+template <class T>
+void optimize(std::size_t n, const T* gradients, T* weights, T* first, T* second, Rule<T> rule) {
+    using Kind = typename Rule<T>::Kind;
+    const V<T> factor = broadcast(rule.factor), rate = broadcast(rule.rate);
+    const V<T> mu = broadcast(rule.momentum), one = broadcast(T(1));
+    if (rule.kind == Kind::adam) {
+        const V<T> beta1 = broadcast(rule.beta1), beta2 = broadcast(rule.beta2);
+        const V<T> epsilon = broadcast(rule.epsilon);
+        const V<T> correction1 = broadcast(rule.correction1);
+        const V<T> correction2 = broadcast(rule.correction2);
+        for (std::size_t k = 0; k < n; k += lanes<T>) {
+            const V<T> g = load(gradients + k) * factor;
+            const V<T> m = fma(beta1, load(first + k), (one - beta1) * g);
+            const V<T> v = fma(beta2, load(second + k), (one - beta2) * (g * g));
+            store(first + k, m);
+            store(second + k, v);
+            const V<T> root = square_root(v * correction2) + epsilon;
+            store(weights + k, load(weights + k) - rate * (m * correction1) / root);
+        }
+        return;
+    }
+    for (std::size_t k = 0; k < n; k += lanes<T>) {
+        const V<T> change = load(gradients + k) * factor * -rate, w = load(weights + k);
+        if (first == nullptr) {
+            store(weights + k, w + change);
+            continue;
+        }
+        const V<T> v = fma(mu, load(first + k), change);
+        store(first + k, v);
+        store(weights + k, rule.kind == Kind::momentum ? w + v : fma(mu, v, w + change));
+    }
+}
+
 // ---------------------------------------------------------------- transposition
 
 /// Rows and columns `step` apart change places, for every power of two: Eklundh's method.
 template <class T, std::size_t step>
 inline void transpose_steps(V<T> (&rows)[lanes<T>]) {
     if constexpr (step > 0) {
-        Mask<T> low, high;
+        Mask<T> low{}, high{};
         for (std::size_t k = 0; k < lanes<T>; ++k) {
             const bool second = (k & step) != 0;
             low[k] = static_cast<int>(second ? lanes<T> + k - step : k);
@@ -542,10 +611,10 @@ void dot_rows(const T* weights, const T* bias, const T* x, std::size_t rows, std
 }
 
 template <class T>
-constexpr Kernels<T> table{
-    EXACTNET_ISA_NAME, width<T>,     product<T>,  update<T>,  sparse_product<T>,
-    sparse_update<T>,  transpose<T>, activate<T>, softmax<T>, multiply_derivative<T>,
-    dot_rows<T>};
+constexpr Kernels<T> table{EXACTNET_ISA_NAME, width<T>,         product<T>,  update<T>,
+                           sparse_product<T>, sparse_update<T>, penalize<T>, optimize<T>,
+                           transpose<T>,      activate<T>,      softmax<T>,  multiply_derivative<T>,
+                           dot_rows<T>};
 
 }  // namespace
 

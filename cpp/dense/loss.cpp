@@ -121,6 +121,17 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
             each([&](std::size_t at) { d[at] = a[at] * (d[at] - mean); });
         }
     }
+    if (targets.weights != nullptr) {
+        for (std::size_t r = begin; r < end; ++r) {
+            const T weight = targets.weights[samples[r]];
+            losses[r] *= static_cast<double>(weight);
+            if (deltas == nullptr) continue;
+            for (std::size_t p = 0; p < deltas->count(); ++p) {
+                T* const d = deltas->at(p, r);
+                for (std::size_t c = 0; c < deltas->width(); ++c) d[c] *= weight;
+            }
+        }
+    }
     if (deltas == nullptr) return;
     if (!entropy && !softmax) {
         for (std::size_t p = 0; p < values.count(); ++p) {
@@ -144,6 +155,7 @@ double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
         Targets<T> part = targets;
         if (part.values != nullptr) part.values += begin * layers.back().outputs;
         if (part.labels != nullptr) part.labels += begin;
+        if (part.weights != nullptr) part.weights += begin;
         Panels<T>& z = forward.run(x + begin * layers.front().inputs, m);
         last.finish(0, m, z, nullptr, part, samples.data(), losses.data());
         for (std::size_t r = 0; r < m; ++r) sum += losses[r];

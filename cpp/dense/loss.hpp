@@ -11,11 +11,13 @@
 
 namespace exactnet::dense {
 
-/// Targets of the samples: values (samples, outputs), or a label per sample.
+/// Targets of the samples: values (samples, outputs), or a label per sample; and factors of their
+/// losses, where they are not 1.
 template <class T>
 struct Targets {
     const T* values = nullptr;
     const std::int64_t* labels = nullptr;
+    const T* weights = nullptr;
 };
 
 /// The last layer of a network with a loss that fits its activation: cross_entropy needs softmax or

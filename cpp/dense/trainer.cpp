@@ -35,17 +35,31 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         if (levels_.size() > 1) {
             level.transposed = Panels<T>(layer.outputs, layer.inputs, width);
         }
-        if (optimizer.momentum != 0) {
-            level.velocity = Panels<T>(layer.inputs, layer.outputs, width);
-            level.bias_velocity = Buffer<T>(level.packed.biases.size());
+        const auto like_weights = [&] { return Panels<T>(layer.inputs, layer.outputs, width); };
+        const bool adam = optimizer.kind == Optimizer::Kind::adam;
+        if (adam || optimizer.momentum != 0) {
+            level.first = like_weights();
+            level.bias_first = Buffer<T>(level.packed.biases.size());
+        }
+        if (adam) {
+            level.second = like_weights();
+            level.bias_second = Buffer<T>(level.packed.biases.size());
+        }
+        if (optimizer.needs_gradients()) {
+            level.gradients = like_weights();
+            level.bias_gradients = Buffer<T>(level.packed.biases.size());
+        } else if (samples_.sparse() && levels_.size() == 1 && optimizer.momentum != 0) {
+            level.sums = like_weights();
+        }
+        const std::size_t l = levels_.size() - 1;
+        if (l < optimizer.dropout.size() && optimizer.dropout[l] != 0) {
+            level.mask = Panels<T>(batch_size, layer.outputs, width);
+            level.dropped = Panels<T>(batch_size, layer.outputs, width);
         }
     }
-    Level& first = levels_.front();
+    batch_norms_.resize(layers.size());
     if (samples_.sparse()) {
         rows_.resize(batch_size);
-        if (optimizer.momentum != 0) {
-            first.sums = Panels<T>(first.packed.source.inputs, first.packed.source.outputs, width);
-        }
     } else {
         batch_ = Panels<T>(batch_size, layers.front().inputs, width);
     }
@@ -67,15 +81,19 @@ void Trainer<T>::write() {
 }
 
 template <class T>
-void Trainer<T>::write_velocity(std::size_t l, T* weights, T* biases) {
-    levels_[l].velocity.write_transposed(weights);
-    std::copy_n(levels_[l].bias_velocity.data(), levels_[l].packed.source.outputs, biases);
+void Trainer<T>::write_state(std::size_t l, bool second, T* weights, T* biases) {
+    Level& level = levels_[l];
+    (second ? level.second : level.first).write_transposed(weights);
+    const Buffer<T>& from = second ? level.bias_second : level.bias_first;
+    std::copy_n(from.data(), level.packed.source.outputs, biases);
 }
 
 template <class T>
-void Trainer<T>::read_velocity(std::size_t l, const T* weights, const T* biases) {
-    levels_[l].velocity.read_transposed(weights);
-    std::copy_n(biases, levels_[l].packed.source.outputs, levels_[l].bias_velocity.data());
+void Trainer<T>::read_state(std::size_t l, bool second, const T* weights, const T* biases) {
+    Level& level = levels_[l];
+    (second ? level.second : level.first).read_transposed(weights);
+    Buffer<T>& into = second ? level.bias_second : level.bias_first;
+    std::copy_n(biases, level.packed.source.outputs, into.data());
 }
 
 /// The part of n units of work that thread t does.
@@ -94,7 +112,7 @@ void Trainer<T>::transpose(Level& level, Range rows) {
 
 /// Of rows of the batch that begins with order_[first]: pre-activations of the last layer.
 template <class T>
-void Trainer<T>::forward(std::size_t first, Range rows) {
+void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed) {
     const std::size_t m = rows.end - rows.begin;
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
         const std::uint32_t sample = order_[first + r];
@@ -115,14 +133,47 @@ void Trainer<T>::forward(std::size_t first, Range rows) {
             kernels_.sparse_product(m, w.rows(), rows_.data() + rows.begin, w.data(), w.stride(),
                                     w.count(), packed.biases.data(), z, level.values.stride());
         } else {
-            const Panels<T>& inputs = l == 0 ? batch_ : levels_[l - 1].values;
-            kernels_.product(m, w.rows(), inputs.view(rows.begin), w.data(), w.stride(), w.count(),
-                             packed.biases.data(), z, level.values.stride());
+            kernels_.product(m, w.rows(), inputs_of(l).view(rows.begin), w.data(), w.stride(),
+                             w.count(), packed.biases.data(), z, level.values.stride());
         }
         if (l + 1 == levels_.size()) break;
         for (std::size_t p = 0; p < level.values.count(); ++p) {
             kernels_.activate(packed.source.activation, level.values.at(p, rows.begin),
                               m * kernels_.width);
+        }
+        if (level.mask.size() != 0) drop(l, first, rows, dropout_seed);
+    }
+}
+
+/// What layer l takes in.
+template <class T>
+const Panels<T>& Trainer<T>::inputs_of(std::size_t l) const {
+    if (l == 0) return batch_;
+    const Level& below = levels_[l - 1];
+    return below.dropped.size() != 0 ? below.dropped : below.values;
+}
+
+/// Drops units of layer l: each number of the generator decides on four units of a sample, so that
+/// neither threads nor the width of panels matter.
+template <class T>
+void Trainer<T>::drop(std::size_t l, std::size_t first, Range rows, std::uint64_t seed) {
+    Level& level = levels_[l];
+    const std::size_t width = kernels_.width, n = level.packed.source.outputs;
+    const double rate = optimizer_.dropout[l];
+    const auto threshold = static_cast<std::uint64_t>(rate * 65536);
+    const T kept = static_cast<T>(1 / (1 - static_cast<double>(threshold) / 65536));
+    for (std::size_t r = rows.begin; r < rows.end; ++r) {
+        Generator generator(seed + (first + r) * 0xd1342543de82ef95ULL + l * 0xaf251af3b0f025b5ULL);
+        for (std::size_t k = 0; k < n; k += 4) {
+            const std::uint64_t draw = generator.next();
+            const std::size_t at = k % width, count = std::min<std::size_t>(4, n - k);
+            T* const mask = level.mask.at(k / width, r) + at;
+            T* const dropped = level.dropped.at(k / width, r) + at;
+            const T* const values = level.values.at(k / width, r) + at;
+            for (std::size_t i = 0; i < count; ++i) {
+                mask[i] = (draw >> (16 * i) & 0xffff) < threshold ? T(0) : kept;
+                dropped[i] = values[i] * mask[i];
+            }
         }
     }
 }
@@ -138,6 +189,11 @@ void Trainer<T>::backward(Range rows) {
         kernels_.product(m, w.rows(), level.deltas.view(rows.begin), w.data(), w.stride(),
                          w.count(), nullptr, below.deltas.at(0, rows.begin), below.deltas.stride());
         for (std::size_t p = 0; p < below.deltas.count(); ++p) {
+            if (below.mask.size() != 0) {
+                const T* const mask = below.mask.at(p, rows.begin);
+                T* const d = below.deltas.at(p, rows.begin);
+                for (std::size_t k = 0; k < m * kernels_.width; ++k) d[k] *= mask[k];
+            }
             kernels_.multiply_derivative(below.packed.source.activation,
                                          below.values.at(p, rows.begin),
                                          below.deltas.at(p, rows.begin), m * kernels_.width);
@@ -145,18 +201,16 @@ void Trainer<T>::backward(Range rows) {
     }
 }
 
-/// The share of thread t in the step of a batch of m samples; on the layers or on others `into`.
+/// The share of thread t in the step of a batch of m samples.
 template <class T>
-void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t,
-                        std::vector<PackedLayer<T>>* into) {
+void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t) {
     static constexpr T one[1] = {1};
     const auto or_null = [](auto& buffer) { return buffer.size() != 0 ? buffer.data() : nullptr; };
     for (std::size_t l = levels_.size(); l-- > 0;) {
         Level& level = levels_[l];
-        PackedLayer<T>& packed = into != nullptr ? (*into)[l] : level.packed;
-        Panels<T>& w = packed.weights;
-        const Parameters<T> weights{w.data(), or_null(level.velocity), or_null(level.sums),
-                                    w.stride(), w.count()};
+        Panels<T>& w = level.packed.weights;
+        const Parameters<T> weights{w.data(), or_null(level.first), or_null(level.sums), w.stride(),
+                                    w.count()};
         const Panels<T>& d = level.deltas;
         if (l == 0 && samples_.sparse()) {
             const Range blocks = share((w.rows() + sparse_block - 1) / sparse_block, t);
@@ -165,15 +219,117 @@ void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t,
         } else {
             const std::size_t width = kernels_.width;
             const Range squares = share((w.rows() + width - 1) / width, t);
-            const Panels<T>& inputs = l == 0 ? batch_ : levels_[l - 1].values;
             kernels_.update(m, squares.begin * width, std::min(squares.end * width, w.rows()),
-                            inputs.view(), d.data(), d.stride(), weights, step);
-            if (into == nullptr) transpose(level, {squares.begin * width, squares.end * width});
+                            inputs_of(l).view(), d.data(), d.stride(), weights, step);
+            transpose(level, {squares.begin * width, squares.end * width});
         }
         if (t == 0) {
-            const Parameters<T> biases{packed.biases.data(), or_null(level.bias_velocity), nullptr,
-                                       kernels_.width, w.count()};
+            const Parameters<T> biases{level.packed.biases.data(), or_null(level.bias_first),
+                                       nullptr, kernels_.width, w.count()};
             kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, step);
+        }
+    }
+}
+
+/// The share of thread t in the gradients of a batch, `scale` times the sum over its m samples and
+/// the derivative of the penalty.
+template <class T>
+void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t) {
+    static constexpr T one[1] = {1};
+    Step<T> step;
+    step.kind = Step<T>::Kind::gradient;
+    step.scale = scale;
+    const std::size_t width = kernels_.width;
+    for (std::size_t l = levels_.size(); l-- > 0;) {
+        Level& level = levels_[l];
+        Panels<T>&g = level.gradients, &w = level.packed.weights;
+        const Panels<T>& d = level.deltas;
+        const Parameters<T> into{g.data(), nullptr, nullptr, g.stride(), g.count()};
+        Range rows;
+        if (l == 0 && samples_.sparse()) {
+            const Range blocks = share((w.rows() + sparse_block - 1) / sparse_block, t);
+            rows = {blocks.begin * sparse_block, std::min(blocks.end * sparse_block, w.rows())};
+            for (std::size_t p = 0; p < g.count(); ++p) {  // it adds to what is there
+                std::fill(g.at(p, rows.begin), g.at(p, rows.end), T(0));
+            }
+            kernels_.sparse_update(m, w.rows(), blocks.begin, blocks.end, rows_.data(), d.data(),
+                                   d.stride(), into, step);
+        } else {
+            const Range squares = share((w.rows() + width - 1) / width, t);
+            rows = {squares.begin * width, std::min(squares.end * width, w.rows())};
+            kernels_.update(m, rows.begin, rows.end, inputs_of(l).view(), d.data(), d.stride(),
+                            into, step);
+        }
+        if (optimizer_.alpha != 0) {
+            for (std::size_t p = 0; p < g.count(); ++p) {
+                kernels_.penalize((rows.end - rows.begin) * width, w.at(p, rows.begin),
+                                  g.at(p, rows.begin), optimizer_.alpha, optimizer_.p);
+            }
+        }
+        if (t == 0) {
+            const Parameters<T> biases{level.bias_gradients.data(), nullptr, nullptr, width,
+                                       w.count()};
+            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, step);
+        }
+    }
+}
+
+/// Of the gradient of layer l's weights.
+template <class T>
+double Trainer<T>::norm(std::size_t l) const {
+    const Panels<T>& g = levels_[l].gradients;
+    double sum = 0;
+    // in an order that does not depend on the width of panels
+    for (std::size_t r = 0; r < g.rows(); ++r) {
+        for (std::size_t p = 0; p < g.count(); ++p) {
+            const T* const row = g.data() + p * g.stride() + r * g.width();
+            for (std::size_t c = 0; c < g.width(); ++c) {
+                sum += static_cast<double>(row[c]) * static_cast<double>(row[c]);
+            }
+        }
+    }
+    return std::sqrt(sum);
+}
+
+/// The share of thread t in the step on the gradients times `factor`.
+template <class T>
+void Trainer<T>::apply(double rate, T factor, std::size_t t) {
+    using Kind = typename Rule<T>::Kind;
+    Rule<T> rule;
+    rule.rate = static_cast<T>(rate);
+    rule.factor = factor;
+    if (optimizer_.kind == Optimizer::Kind::adam) {
+        const auto correction = [&](double beta) {
+            return static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(steps_))));
+        };
+        rule.kind = Kind::adam;
+        rule.beta1 = static_cast<T>(optimizer_.beta1);
+        rule.beta2 = static_cast<T>(optimizer_.beta2);
+        rule.epsilon = static_cast<T>(optimizer_.epsilon);
+        rule.correction1 = correction(optimizer_.beta1);
+        rule.correction2 = correction(optimizer_.beta2);
+    } else {
+        rule.kind = optimizer_.nesterov ? Kind::nesterov : Kind::momentum;
+        rule.momentum = static_cast<T>(optimizer_.momentum);
+    }
+    const std::size_t width = kernels_.width;
+    const auto at = [](auto& buffer, std::size_t offset) {
+        return buffer.size() != 0 ? buffer.data() + offset : nullptr;
+    };
+    for (Level& level : levels_) {
+        Panels<T>& w = level.packed.weights;
+        const Range squares = share((w.rows() + width - 1) / width, t);
+        const std::size_t n = (squares.end - squares.begin) * width * width;
+        for (std::size_t p = 0; p < w.count(); ++p) {
+            const std::size_t offset = p * w.stride() + squares.begin * width * width;
+            kernels_.optimize(n, level.gradients.data() + offset, w.data() + offset,
+                              at(level.first, offset), at(level.second, offset), rule);
+        }
+        transpose(level, {squares.begin * width, squares.end * width});
+        if (t == 0) {
+            kernels_.optimize(level.packed.biases.size(), level.bias_gradients.data(),
+                              level.packed.biases.data(), at(level.bias_first, 0),
+                              at(level.bias_second, 0), rule);
         }
     }
 }
@@ -192,14 +348,17 @@ void Trainer<T>::snapshot(bool restore) {
     for (Level& level : levels_) {
         copy(level.packed.weights);
         copy(level.packed.biases);
-        copy(level.velocity);
-        copy(level.bias_velocity);
+        copy(level.first);
+        copy(level.bias_first);
+        copy(level.second);
+        copy(level.bias_second);
     }
 }
 
 /// Returns the sum of the losses of all samples. Ends early when that is not finite.
 template <class T>
-double Trainer<T>::epoch(const std::function<void()>& poll) {
+double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<double> norms,
+                         const std::function<void()>& poll) {
     using Kind = typename Step<T>::Kind;
     Step<T> step;
     step.kind = optimizer_.momentum == 0 ? Kind::sgd
@@ -207,10 +366,13 @@ double Trainer<T>::epoch(const std::function<void()>& poll) {
                                          : Kind::momentum;
     step.momentum = static_cast<T>(optimizer_.momentum);
     double result = 0;
-    bool stop = false;  // written by the first thread, read by all after a barrier
+    // written by the first thread, read by all after a barrier
+    bool stop = false;
+    T factor = 1;
     std::exception_ptr error;
     // Within a batch every thread first does all that concerns its samples, then all that concerns
-    // its weights: two barriers, whatever the depth.
+    // its weights: two barriers, whatever the depth; two more where gradients are needed as a
+    // whole.
     const auto work = [&](std::size_t t) {
         Step<T> mine = step;
         double sum = 0;
@@ -219,7 +381,7 @@ double Trainer<T>::epoch(const std::function<void()>& poll) {
             const Range rows = share(m, t);
             if (rows.begin < rows.end) {
                 Level& last = levels_.back();
-                forward(first, rows);
+                forward(first, rows, dropout_seed);
                 last_.finish(rows.begin, rows.end, last.values, &last.deltas, data_.targets,
                              order_.data() + first, losses_.data());
                 backward(rows);
@@ -227,8 +389,33 @@ double Trainer<T>::epoch(const std::function<void()>& poll) {
             team_.barrier();
             for (std::size_t r = 0; r < m; ++r) sum += losses_[r];
             if (!std::isfinite(sum)) break;  // in all threads
-            mine.scale = static_cast<T>(-optimizer_.learning_rate / static_cast<double>(m));
-            update(m, mine, t, nullptr);
+            if (optimizer_.needs_gradients()) {
+                accumulate(m, T(1) / static_cast<T>(m), t);
+                team_.barrier();
+                if (t == 0) {
+                    ++steps_;
+                    if (optimizer_.clip_norm != 0 || optimizer_.record_norms) {
+                        double square = 0;
+                        for (std::size_t l = 0; l < levels_.size(); ++l) {
+                            batch_norms_[l] = norm(l);
+                            square += batch_norms_[l] * batch_norms_[l];
+                            if (!norms.empty()) norms[l] += batch_norms_[l];
+                            const Buffer<T>& b = levels_[l].bias_gradients;
+                            for (std::size_t k = 0; k < b.size(); ++k) {
+                                square += static_cast<double>(b.data()[k]) *
+                                          static_cast<double>(b.data()[k]);
+                            }
+                        }
+                        const double total = std::sqrt(square), most = optimizer_.clip_norm;
+                        factor = most != 0 && total > most ? static_cast<T>(most / total) : T(1);
+                    }
+                }
+                team_.barrier();
+                apply(rate, factor, t);
+            } else {
+                mine.scale = static_cast<T>(-rate / static_cast<double>(m));
+                update(m, mine, t);
+            }
             if (t == 0) {
                 try {
                     poll();
@@ -244,50 +431,59 @@ double Trainer<T>::epoch(const std::function<void()>& poll) {
     };
     team_.run(std::ref(work));  // by reference: nothing to allocate
     if (error) std::rethrow_exception(error);
+    for (double& value : norms) value /= static_cast<double>(n_batches());
     return result;
 }
 
 template <class T>
-std::size_t Trainer<T>::run(std::span<double> losses, std::span<double> seconds, Generator* shuffle,
+std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& random,
                             const std::function<void()>& poll) {
     using Clock = std::chrono::steady_clock;
-    for (std::size_t e = 0; e < losses.size(); ++e) {
+    const bool dropout = std::any_of(levels_.begin(), levels_.end(),
+                                     [](const Level& level) { return level.mask.size() != 0; });
+    for (std::size_t e = 0; e < schedule.rates.size(); ++e) {
         const auto start = Clock::now();
+        const std::uint64_t steps_before = steps_;
         snapshot(false);
-        if (shuffle != nullptr) {
+        if (shuffle) {
             std::iota(order_.begin(), order_.end(), 0U);
             for (std::size_t i = order_.size(); i > 1; --i) {
-                std::swap(order_[i - 1], order_[shuffle->below(static_cast<std::uint32_t>(i))]);
+                std::swap(order_[i - 1], order_[random.below(static_cast<std::uint32_t>(i))]);
             }
         }
-        losses[e] = epoch(poll) / static_cast<double>(order_.size());
-        if (!std::isfinite(losses[e])) {
+        const std::uint64_t seed = dropout ? random.next() : 0;
+        std::span<double> norms;
+        if (optimizer_.record_norms && !schedule.norms.empty()) {
+            norms = schedule.norms.subspan(e * levels_.size(), levels_.size());
+        }
+        double& loss = schedule.losses[e];
+        loss = epoch(schedule.rates[e], seed, norms, poll) / static_cast<double>(order_.size());
+        if (!std::isfinite(loss)) {
             snapshot(true);
+            steps_ = steps_before;
             for (Level& level : levels_) transpose(level, {0, level.packed.weights.rows()});
             return e;
         }
-        seconds[e] = std::chrono::duration<double>(Clock::now() - start).count();
+        schedule.seconds[e] = std::chrono::duration<double>(Clock::now() - start).count();
+        if (loss < schedule.until) return e + 1;
     }
-    return losses.size();
+    return schedule.rates.size();
 }
 
 template <class T>
 void Trainer<T>::gradients(std::vector<Layer<T>>& gradients) {
-    std::vector<PackedLayer<T>> packed;
-    for (const Layer<T>& layer : gradients) packed.emplace_back(layer, kernels_);
-    // a step `gradient` of sparse rows adds to zeros
-    std::fill_n(packed.front().weights.data(), packed.front().weights.size(), T(0));
     read();
     Level& last = levels_.back();
     const std::size_t m = order_.size();
-    forward(0, {0, m});
+    forward(0, {0, m}, 0);
     last_.finish(0, m, last.values, &last.deltas, data_.targets, order_.data(), losses_.data());
     backward({0, m});
-    Step<T> step;
-    step.kind = Step<T>::Kind::gradient;
-    step.scale = T(1) / static_cast<T>(m);
-    update(m, step, 0, &packed);
-    for (PackedLayer<T>& layer : packed) layer.write();
+    accumulate(m, T(1) / static_cast<T>(m), 0);
+    for (std::size_t l = 0; l < levels_.size(); ++l) {
+        Level& level = levels_[l];
+        level.gradients.write_transposed(gradients[l].weights);
+        std::copy_n(level.bias_gradients.data(), gradients[l].outputs, gradients[l].biases);
+    }
 }
 
 template class Trainer<float>;

@@ -19,9 +19,31 @@
 namespace exactnet::dense {
 
 struct Optimizer {
-    double learning_rate = 0.1;
-    double momentum = 0;
+    enum class Kind { sgd, adam };
+    Kind kind = Kind::sgd;
+    double momentum = 0;  ///< of sgd
     bool nesterov = false;
+    double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< of adam
+
+    double clip_norm = 0;  ///< greatest norm of the gradient of all layers; 0 for no limit
+    double alpha = 0;      ///< penalty alpha sum |w|^p over all weights
+    double p = 2;
+    std::vector<double> dropout;  ///< of every hidden layer, in [0, 1); empty for none
+    bool record_norms = false;
+
+    /// Whether gradients must be known as a whole before a step.
+    bool needs_gradients() const {
+        return kind == Kind::adam || clip_norm != 0 || alpha != 0 || record_norms;
+    }
+};
+
+/// Of a run of some epochs.
+struct Schedule {
+    std::span<const double> rates;  ///< learning rate of every epoch
+    std::span<double> losses;       ///< into which go mean losses,
+    std::span<double> seconds;      ///< times,
+    std::span<double> norms;        ///< and (epochs, layers) mean norms of the gradients of weights
+    double until = -1;              ///< loss that ends the run
 };
 
 /// Training data, borrowed: X (n, inputs), row-major, and its targets.
@@ -50,41 +72,54 @@ class Trainer {
     void read();
     void write();
 
-    /// Velocities of layer l in the layout of the layer, for saving a training and resuming it.
-    void write_velocity(std::size_t l, T* weights, T* biases);
-    void read_velocity(std::size_t l, const T* weights, const T* biases);
+    /// State of the optimiser for layer l in the layout of the layer, for saving a training and
+    /// resuming it: velocities or first moments, and second moments.
+    void write_state(std::size_t l, bool second, T* weights, T* biases);
+    void read_state(std::size_t l, bool second, const T* weights, const T* biases);
+    std::uint64_t steps() const noexcept { return steps_; }
+    void set_steps(std::uint64_t steps) noexcept { steps_ = steps; }
 
-    /// Trains for losses.size() epochs and writes, for each, the mean loss, every sample's taken
-    /// when its batch was trained, and the seconds it took. Takes the samples in the order that
-    /// `shuffle` draws for every epoch, or in their own. Returns the number of epochs before the
-    /// loss became infinite or not a number; the weights are then those before that epoch.
-    /// `poll` is called between batches and may throw, with the last batch finished.
-    std::size_t run(std::span<double> losses, std::span<double> seconds, Generator* shuffle,
+    /// Trains for schedule.rates.size() epochs and writes, for each, the mean loss, every sample's
+    /// taken when its batch was trained, and the seconds it took. Takes the samples in the order
+    /// that `shuffle` draws for every epoch, or in their own. Returns the number of epochs until
+    /// the loss was small enough, or before it became infinite or not a number; the weights are
+    /// then those before that epoch. `random` is for dropout. `poll` is called between batches and
+    /// may throw, with the last batch finished.
+    std::size_t run(const Schedule& schedule, bool shuffle, Generator& random,
                     const std::function<void()>& poll);
 
     /// The gradient of the mean loss over all samples, of which there are at most batch_size, into
-    /// gradients[l], which have the shapes of the layers.
+    /// gradients[l], which have the shapes of the layers. The optimiser must need gradients.
     void gradients(std::vector<Layer<T>>& gradients);
 
    private:
     struct Level {
         Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size);
         PackedLayer<T> packed;
-        Panels<T> velocity;
-        Buffer<T> bias_velocity;
-        Panels<T> sums;        // of a sparse first layer with momentum
-        Panels<T> transposed;  // weights, for the layer below; not of layer 0
-        Panels<T> values;      // (batch, outputs): pre-activations, then activations
-        Panels<T> deltas;      // likewise: gradients of the sum of the losses
+        Panels<T> first, second;  // state of the optimiser
+        Buffer<T> bias_first, bias_second;
+        Panels<T> gradients;  // where they must be known as a whole
+        Buffer<T> bias_gradients;
+        Panels<T> mask, dropped;  // of dropout: factors of the activations, and their products
+        Panels<T> sums;           // of a sparse first layer with momentum
+        Panels<T> transposed;     // weights, for the layer below; not of layer 0
+        Panels<T> values;         // (batch, outputs): pre-activations, then activations
+        Panels<T> deltas;         // likewise: gradients of the sum of the losses
     };
     struct Range {
         std::size_t begin, end;
     };
 
-    double epoch(const std::function<void()>& poll);
-    void forward(std::size_t first, Range rows);
+    double epoch(double rate, std::uint64_t dropout_seed, std::span<double> norms,
+                 const std::function<void()>& poll);
+    void forward(std::size_t first, Range rows, std::uint64_t dropout_seed);
     void backward(Range rows);
-    void update(std::size_t m, Step<T> step, std::size_t t, std::vector<PackedLayer<T>>* into);
+    void drop(std::size_t l, std::size_t first, Range rows, std::uint64_t seed);
+    const Panels<T>& inputs_of(std::size_t l) const;
+    void update(std::size_t m, Step<T> step, std::size_t t);
+    void accumulate(std::size_t m, T scale, std::size_t t);
+    double norm(std::size_t l) const;
+    void apply(double rate, T factor, std::size_t t);
     void transpose(Level& level, Range rows);
     void snapshot(bool restore);
     Range share(std::size_t n, std::size_t t) const;
@@ -100,7 +135,9 @@ class Trainer {
     std::vector<SparseRow<T>> rows_;  // or sparse ones
     std::vector<std::uint32_t> order_;
     std::vector<double> losses_;       // of the samples of a batch
+    std::vector<double> batch_norms_;  // of the layers' gradients
     std::vector<Buffer<T>> snapshot_;  // of all parameters, before an epoch
+    std::uint64_t steps_ = 0;          // of adam
     Team team_;
 };
 

@@ -81,25 +81,32 @@ class DenseTrainer32:
         x: npt.NDArray[np.float32],
         values: Any,
         labels: Any,
+        weights: Any,
         batch_size: int,
         loss: str,
-        learning_rate: float,
+        n_threads: int,
+        optimizer: str,
         momentum: float,
         nesterov: bool,
-        n_threads: int,
+        adam: tuple[float, float, float],
+        clip_norm: float,
+        alpha: float,
+        p: float,
+        dropout: list[float],
+        record_norms: bool,
     ) -> None: ...
     @property
     def finite(self) -> bool: ...
     def run(
         self,
-        epochs: int,
-        shuffle: Generator | None,
+        rates: npt.NDArray[np.float64],
+        shuffle: bool,
+        random: Generator,
+        until: float,
         progress: Callable[[float], None] | None = None,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
-    def velocity(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] | None: ...
-    def set_velocity(
-        self, velocity: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-    ) -> None: ...
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
+    def state(self) -> tuple[Any, Any, int]: ...
+    def set_state(self, first: Any, second: Any, steps: int) -> None: ...
 
 class DenseNetwork64:
     def __init__(
@@ -124,25 +131,32 @@ class DenseTrainer64:
         x: npt.NDArray[np.float64],
         values: Any,
         labels: Any,
+        weights: Any,
         batch_size: int,
         loss: str,
-        learning_rate: float,
+        n_threads: int,
+        optimizer: str,
         momentum: float,
         nesterov: bool,
-        n_threads: int,
+        adam: tuple[float, float, float],
+        clip_norm: float,
+        alpha: float,
+        p: float,
+        dropout: list[float],
+        record_norms: bool,
     ) -> None: ...
     @property
     def finite(self) -> bool: ...
     def run(
         self,
-        epochs: int,
-        shuffle: Generator | None,
+        rates: npt.NDArray[np.float64],
+        shuffle: bool,
+        random: Generator,
+        until: float,
         progress: Callable[[float], None] | None = None,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
-    def velocity(self) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] | None: ...
-    def set_velocity(
-        self, velocity: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
-    ) -> None: ...
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
+    def state(self) -> tuple[Any, Any, int]: ...
+    def set_state(self, first: Any, second: Any, steps: int) -> None: ...
 
 class Generator:
     def __init__(self, state: int) -> None: ...

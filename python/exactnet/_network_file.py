@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 FORMAT = "exactnet.Network"
 VERSION = "1"
 
-_ENTRIES = ("format", "version", "activations", "generator")
+_ENTRIES = ("format", "version", "activations", "generator", "steps")
+# of the state of the optimiser: velocities or first moments, and second moments of Adam
+_SUFFIXES = ("_velocity", "_second_moment")
 _DTYPES = ("F32", "F64")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
@@ -29,10 +31,11 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     import safetensors.numpy  # here, to keep `import exactnet` fast
 
     tensors = {}
-    velocity = network._velocity or []
+    state = network._state
     for suffix, layers in (
         ("", zip(network.weights, network.biases, strict=True)),
-        ("_velocity", velocity),
+        (_SUFFIXES[0], state.first if state is not None else []),
+        (_SUFFIXES[1], (state.second if state is not None else None) or []),
     ):
         for k, layer in enumerate(layers):
             for kind, array in zip(("weights", "biases"), layer, strict=True):
@@ -46,6 +49,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "version": VERSION,
         "activations": json.dumps([_activation_entry(a) for a in network.activations]),
         "generator": str(network._generator.state),
+        "steps": str(state.steps if state is not None else 0),
     }
     data = safetensors.numpy.save(tensors, metadata)
     with atomic_write(path, binary=True) as file:
@@ -71,6 +75,7 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 def _load(file: Any) -> Network:
     from exactnet.network import Network
+    from exactnet.training import OptimizerState
 
     metadata = file.metadata() or {}
     if metadata.get("format") != FORMAT:
@@ -82,17 +87,20 @@ def _load(file: Any) -> Network:
         )
     _check_names(metadata, _ENTRIES, "metadata")
     activations = _activations(metadata["activations"])
-    state = metadata["generator"]
-    if not _INTEGER.fullmatch(state) or int(state) >= 2**64:
-        raise ValueError(f"generator must be an integer from 0 to 2**64 - 1, not {state!r:.40}")
+    for key in ("generator", "steps"):
+        value = metadata[key]
+        if not _INTEGER.fullmatch(value) or int(value) >= 2**64:
+            raise ValueError(f"{key} must be an integer from 0 to 2**64 - 1, not {value!r:.40}")
 
     kinds = ("weights", "biases")
     names = [f"layers.{k}.{kind}" for k in range(len(activations)) for kind in kinds]
     present = set(file.keys())
-    has_velocity = any(name.endswith("_velocity") for name in present)
-    velocity_names = [f"{name}_velocity" for name in names] if has_velocity else []
-    _check_names(present, (*names, *velocity_names), "tensors")
-    dtypes = {name: file.get_slice(name).get_dtype() for name in (*names, *velocity_names)}
+    suffixes = [s for s in _SUFFIXES if any(name.endswith(s) for name in present)]
+    if suffixes == [_SUFFIXES[1]]:
+        raise ValueError("there are second moments but no first ones")
+    of_state = [f"{name}{suffix}" for suffix in suffixes for name in names]
+    _check_names(present, (*names, *of_state), "tensors")
+    dtypes = {name: file.get_slice(name).get_dtype() for name in (*names, *of_state)}
     for name, dtype in dtypes.items():
         if dtype not in _DTYPES or dtype != dtypes[names[0]]:
             allowed = "F32 or F64" if dtype not in _DTYPES else f"{dtypes[names[0]]} as the others"
@@ -103,18 +111,27 @@ def _load(file: Any) -> Network:
         [file.get_tensor(name) for name in names[1::2]],
         activations,
     )
-    network._generator = _core.Generator(int(state))
-    if has_velocity:
-        parameters = zip(network.weights, network.biases, strict=True)
-        shapes = [array.shape for layer in parameters for array in layer]
-        arrays = [np.array(file.get_tensor(name), order="C") for name in velocity_names]
-        for name, array, shape in zip(velocity_names, arrays, shapes, strict=True):
-            if array.shape != shape:
-                raise ValueError(f"{name} has shape {array.shape}, not {shape}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-        network._velocity = list(zip(arrays[::2], arrays[1::2], strict=True))
+    network._generator = _core.Generator(int(metadata["generator"]))
+    if suffixes:
+        moments = [_moments(file, network, names, suffix) for suffix in suffixes]
+        second = moments[1] if len(moments) == 2 else None
+        if second is not None and any((a < 0).any() for layer in second for a in layer):
+            raise ValueError("second moments are below 0")
+        network._state = OptimizerState(moments[0], second, int(metadata["steps"]))
     return network
+
+
+def _moments(file: Any, network: Network, names: list[str], suffix: str) -> list[tuple[Any, Any]]:
+    """Return one part of the optimiser's state, (weights, biases) per layer."""
+    parameters = zip(network.weights, network.biases, strict=True)
+    shapes = [array.shape for layer in parameters for array in layer]
+    arrays = [np.array(file.get_tensor(f"{name}{suffix}"), order="C") for name in names]
+    for name, array, shape in zip(names, arrays, shapes, strict=True):
+        if array.shape != shape:
+            raise ValueError(f"{name}{suffix} has shape {array.shape}, not {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}{suffix} holds numbers that are not finite")
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 
 def _check_names(present: Any, expected: tuple[str, ...], what: str) -> None:

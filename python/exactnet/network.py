@@ -15,7 +15,7 @@ import numpy.typing as npt
 from exactnet import _core, _network_file, training
 from exactnet._checks import positive_integer
 from exactnet.activations import Activation, describe
-from exactnet.training import Callback, DivergenceError, History
+from exactnet.training import Callback, DivergenceError, History, OptimizerState, Rate
 
 if TYPE_CHECKING:
     from exactnet.exact_network import ExactNetwork
@@ -191,8 +191,8 @@ class Network:
         self.biases = tuple(biases)
         self.dtype = weights[0].dtype
         isa = os.environ.get("EXACTNET_ISA", "")
-        # What momentum leaves for the next `fit`: (weights, biases) of every layer.
-        self._velocity: list[tuple[Array, Array]] | None = None
+        # what the optimiser leaves for the next `fit`
+        self._state: OptimizerState | None = None
         self._core = _CORE[self.dtype.name](weights, biases, described, isa)
         self._names = [name for name, _, _ in described]
 
@@ -283,22 +283,32 @@ class Network:
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        learning_rate: float = 0.1,
+        learning_rate: Rate = 0.1,
+        optimizer: str = "sgd",
         momentum: float = 0.0,
         nesterov: bool = False,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
         loss: str = "quadratic",
+        penalty: str | float | None = None,
+        alpha: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        sample_weight: Any = None,
         validation_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
+        until: float | None = None,
         callbacks: Iterable[Callback] = (),
+        record_gradient_norms: bool = False,
         n_threads: int = 1,
         verbose: bool = False,
     ) -> History:
-        """Train by minibatch stochastic gradient descent.
+        """Train by minibatch stochastic gradient descent, or Adam.
 
         The step is w <- w - learning_rate g on the gradient g of a batch's mean loss; with momentum
         mu, v <- mu v - learning_rate g and w <- w + v; with Nesterov's, w <- w + mu v -
-        learning_rate g with the new v. A further call goes on where the last one ended: v and the
-        state of the shuffles stay.
+        learning_rate g with the new v. A further call goes on where the last one ended: the state
+        of the optimiser and of the shuffles stay.
 
         Parameters
         ----------
@@ -307,17 +317,37 @@ class Network:
         y : array-like (samples, outputs), or integer labels (samples,)
             Labels are one-hot encoded when the network has more than one output.
         epochs, batch_size : int
-        learning_rate : float
+        learning_rate : float or callable
+            A callable gets the number of the epoch, from 0, and returns its rate; such as those of
+            `exactnet.schedules`.
+        optimizer : {"sgd", "adam"}
+            Adam is that of Kingma and Ba (2015), with `betas` and `epsilon`.
         momentum : float in [0, 1)
         nesterov : bool
         loss : {"quadratic", "mse", "cross_entropy"}
+        penalty : {None, "l1", "l2"} or float
+            Adds alpha sum |w|^p over all weights, not biases, to the mean loss; "l1" and "l2" are
+            p = 1 and 2. For p < 1 the derivative is taken of (w^2 + 1e-6)^(p/2).
+        alpha : float
+        dropout : float or sequence of float
+            Share of units in [0, 1), of every hidden layer or of each, that is switched off anew
+            for every sample in every batch; the others are scaled up, so that prediction stays as
+            it is.
+        clip_norm : float, optional
+            Greatest Euclidean norm of the gradient of all layers together; longer ones are scaled.
+        sample_weight : array-like (samples,), optional
+            Factors of the samples' losses.
         validation_data : (X, y), optional
             Evaluated after every epoch; it does not influence the training.
         shuffle : bool
             Take the samples in a new random order in every epoch.
+        until : float, optional
+            End after the first epoch whose mean loss is below.
         callbacks : iterable of callable
-            Called with (network, epoch, history) after every epoch. What one raises ends the
-            training; the weights stay as they are.
+            Called with (network, epoch, history) after every epoch; such as `EarlyStopping` and
+            `Checkpoint`. What one raises ends the training; the weights stay as they are.
+        record_gradient_norms : bool
+            Fill `History.gradient_norms`, which takes some time.
         n_threads : int
             More than one pays for layers of some hundred units. The result is the same to the bit.
         verbose : bool
@@ -344,12 +374,22 @@ class Network:
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            optimizer=optimizer,
             momentum=momentum,
             nesterov=nesterov,
+            betas=betas,
+            epsilon=epsilon,
             loss=loss,
+            penalty=penalty,
+            alpha=alpha,
+            dropout=dropout,
+            clip_norm=clip_norm,
+            sample_weight=sample_weight,
             validation_data=validation_data,
             shuffle=shuffle,
+            until=until,
             callbacks=callbacks,
+            record_gradient_norms=record_gradient_norms,
             n_threads=n_threads,
             verbose=verbose,
         )

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "check.hpp"
@@ -75,21 +76,49 @@ struct Problem {
     std::vector<Layer<float>> layers;
 };
 
+/// Optimisers of every path through the core.
+std::vector<Optimizer> optimizers() {
+    std::vector<Optimizer> all(4);
+    all[1].momentum = 0.9;
+    all[1].nesterov = true;
+    all[2].kind = Optimizer::Kind::adam;
+    all[2].dropout = {0.2, 0.1};
+    all[3].momentum = 0.5;
+    all[3].alpha = 1e-4;
+    all[3].p = 1;
+    all[3].clip_norm = 0.1;
+    all[3].record_norms = true;
+    return all;
+}
+
+/// Trains and returns the losses; `count` is what run returned.
+std::vector<double> train(
+    Trainer<float>& trainer, std::size_t epochs, bool shuffle,
+    const std::function<void()>& poll = [] {}, double rate = 0.1, std::size_t* count = nullptr) {
+    std::vector<double> rates(epochs, rate), losses(epochs), seconds(epochs), norms(epochs * 9);
+    Generator generator(2);
+    const std::size_t n = trainer.run({rates, losses, seconds, norms}, shuffle, generator, poll);
+    if (count != nullptr) *count = n;
+    return losses;
+}
+
 }  // namespace
 
 TEST(an_epoch_allocates_nothing) {
     for (const double zeros : {0.0, 0.8}) {
-        for (const double momentum : {0.0, 0.9}) {
+        for (const Optimizer& optimizer : optimizers()) {
             for (const std::size_t n_threads : {1U, 2U}) {
                 Problem problem(500, zeros, {100, 40, 20, 10});
                 Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 32,
-                                       Loss::cross_entropy, {0.1, momentum, true}, n_threads);
+                                       Loss::cross_entropy, optimizer, n_threads);
                 trainer.read();
+                const std::vector<double> rates(3, 0.02);
+                std::vector<double> losses(3), seconds(3), norms(9);
+                const Schedule schedule{rates, losses, seconds, norms};
                 Generator generator(2);
-                std::vector<double> losses(3), seconds(3);
                 const std::function<void()> poll = [] {};
                 const long before = allocations;
-                CHECK(trainer.run(losses, seconds, &generator, poll) == 3);
+                CHECK(trainer.run(schedule, true, generator, poll) == 3);
                 CHECK(allocations == before);
                 CHECK(losses[2] < losses[0]);
             }
@@ -99,17 +128,15 @@ TEST(an_epoch_allocates_nothing) {
 
 TEST(threads_do_not_change_a_bit) {
     for (const double zeros : {0.0, 0.8}) {
-        for (const double momentum : {0.0, 0.9}) {
+        for (const Optimizer& optimizer : optimizers()) {
             std::vector<float> expected;
             std::vector<double> expected_losses;
             for (const std::size_t n_threads : {1U, 2U, 3U, 7U}) {
                 Problem problem(203, zeros, {300, 150, 70, 10});
                 Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 20,
-                                       Loss::cross_entropy, {0.1, momentum, false}, n_threads);
+                                       Loss::cross_entropy, optimizer, n_threads);
                 trainer.read();
-                Generator generator(2);
-                std::vector<double> losses(3), seconds(3);
-                trainer.run(losses, seconds, &generator, [] {});
+                const std::vector<double> losses = train(trainer, 3, true);
                 trainer.write();
                 if (n_threads == 1) {
                     expected = problem.parameters();
@@ -122,19 +149,36 @@ TEST(threads_do_not_change_a_bit) {
     }
 }
 
+TEST(instruction_sets_with_fma_give_the_same_bits) {
+    for (const Optimizer& optimizer : optimizers()) {
+        std::vector<std::vector<float>> results;
+        for (const std::string& isa : supported_isas()) {
+            if (isa == "baseline") continue;
+            Problem problem(100, 0.8, {130, 33, 17, 10});
+            Trainer<float> trainer(problem.layers, kernels<float>(isa), problem.data(), 20,
+                                   Loss::cross_entropy, optimizer);
+            trainer.read();
+            train(trainer, 3, true);
+            trainer.write();
+            results.push_back(problem.parameters());
+        }
+        for (const auto& result : results) CHECK(result == results.front());
+    }
+}
+
 TEST(more_threads_than_samples_in_a_batch) {
     Problem problem(9, 0, {5, 4, 3});
     Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 2,
                            Loss::cross_entropy, {}, 5);
     trainer.read();
-    std::vector<double> losses(2), seconds(2);
-    CHECK(trainer.run(losses, seconds, nullptr, [] {}) == 2);
+    std::size_t count = 0;
+    train(trainer, 2, false, [] {}, 0.1, &count);
+    CHECK(count == 2);
 }
 
 TEST(an_error_between_batches_keeps_the_finished_ones) {
     for (const std::size_t n_threads : {1U, 2U}) {
         Problem whole(96, 0, {30, 20, 10}), part(96, 0, {30, 20, 10});
-        std::vector<double> losses(1), seconds(1);
         Trainer<float> trainer(part.layers, kernels<float>(""), part.data(), 32,
                                Loss::cross_entropy, {}, n_threads);
         trainer.read();
@@ -142,13 +186,13 @@ TEST(an_error_between_batches_keeps_the_finished_ones) {
         const auto poll = [&] {
             if (++polls == 2) throw std::runtime_error("enough");
         };
-        CHECK_THROWS(trainer.run(losses, seconds, nullptr, poll), std::runtime_error);
+        CHECK_THROWS(train(trainer, 1, false, poll), std::runtime_error);
         trainer.write();
         whole.n = 64;  // two batches
         Trainer<float> two(whole.layers, kernels<float>(""), whole.data(), 32, Loss::cross_entropy,
                            {});
         two.read();
-        two.run(losses, seconds, nullptr, [] {});
+        train(two, 1, false);
         two.write();
         CHECK(part.parameters() == whole.parameters());
     }
@@ -162,10 +206,11 @@ TEST(divergence_restores_the_weights_before_the_epoch) {
         }
         const std::vector<float> before = problem.parameters();
         Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 10,
-                               Loss::cross_entropy, {1e30, 0.9, false}, n_threads);
+                               Loss::cross_entropy, optimizers()[1], n_threads);
         trainer.read();
-        std::vector<double> losses(5), seconds(5);
-        CHECK(trainer.run(losses, seconds, nullptr, [] {}) == 0);
+        std::size_t count = 9;
+        const std::vector<double> losses = train(trainer, 5, false, [] {}, 1e30, &count);
+        CHECK(count == 0);
         CHECK(!std::isfinite(losses[0]));
         trainer.write();
         CHECK(problem.parameters() == before);
