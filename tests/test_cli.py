@@ -141,6 +141,49 @@ def test_json(tmp_path, data, run):
     assert (facts["n_points"], facts["n_wrong"], facts["max_error"]) == (4, 0, "0")
 
 
+def test_certificate(tmp_path, data, run, monkeypatch):
+    from exactnet import cli
+
+    path = tmp_path / "net.json"
+    calls = []
+
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return verify(*arguments, **options)
+
+    monkeypatch.setattr(cli, "verify", counted)
+    monkeypatch.setattr("exactnet.verification.verify", counted)
+    arguments = ("memorize", data, "--target", "label", "-o", path)
+    assert run(*arguments)[0] == 0
+    assert "certificate" not in json.loads(path.read_text())
+    calls.clear()
+    status, out, err = run(*arguments, "--certificate")
+    assert (status, err) == (0, "")
+    assert "all 4 outputs equal their targets" in out
+    assert len(calls) == 1  # not once for the report and again for the certificate
+    X = [[0, 0.5], [1, 0.25], [2, Fraction(1, 1000)], [3, 7]]
+    other = tmp_path / "other.json"
+    ExactNetwork.load(path).save(other, certificate_for=(X, [1, -2, Fraction(1, 3), 4]))
+    assert other.read_bytes() == path.read_bytes()
+    assert run("verify", path, data, "--target", "label")[0] == 0
+    assert run("predict", path, data, "--target", "label")[0] == 0
+    check = [sys.executable, "-m", "exactnet.check", path, data, "--target"]
+    assert subprocess.run([*check, "label"]).returncode == 0
+    assert subprocess.run([*check, "a"]).returncode == 1
+
+
+def test_no_certificate_without_exactness(tmp_path, data, run, monkeypatch):
+    def wrong(network, X, y, **options):
+        return verify(network, X, [v + 1 for v in y], **options)
+
+    monkeypatch.setattr("exactnet.cli.verify", wrong)
+    path = tmp_path / "net.json"
+    status, out, err = run("memorize", data, "--target", "label", "-o", path, "--certificate")
+    assert (status, out) == (2, "")
+    assert "the network is not exact, there is nothing to certify" in err
+    assert not path.exists()
+
+
 def test_verify_exits_1_when_not_exact(network, data, run):
     data.write_text(data.read_text().replace("1,0.25,-2", "1,0.25,-3"))
     status, out, err = run("verify", network, data, "--target", "label")

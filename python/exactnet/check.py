@@ -48,8 +48,7 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     """Return the layers and the claim of a network file."""
     with open(path, encoding="utf-8") as file:
         net = json.load(file, object_pairs_hook=lambda p: dict(p) if len(dict(p)) == len(p) else p)
-    good = type(net) is dict and net.get("format") == "exactnet"
-    require(good, "FILE is not a network file, or has an entry twice")
+    require(type(net) is dict and net.get("format") == "exactnet", "no network, or an entry twice")
     require("certificate" in net, "FILE has no certificate")
     sizes, claim, layers = net["layer_sizes"], net["certificate"], []
     good = (len(net), len(claim), repr(net["version"])) == (7, 4, "1")
@@ -70,16 +69,18 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     return layers, claim
 
 
-def line(layer: Layer) -> tuple[list[int | Fraction], Layer]:
-    """Return w and the layer as one of the single input w . x, if its rows are multiples of w."""
+def line(layer: Layer) -> tuple[list[int], Layer]:
+    """Return integers w and the layer as one of w . x alone, if its rows are multiples of w."""
     rows = [[Fraction(*v) for v in row] for row in zip(*layer[1], strict=True)]
-    w = next(filter(any, rows), rows[0])
+    first = next(filter(any, rows), rows[0])
+    common = lcm(*(v.denominator for v in first))
+    w = [v.numerator * (common // v.denominator) for v in first]
     k = next((k for k, v in enumerate(w) if v), 0)
     c = [row[k] / (w[k] or 1) for row in rows]
     if any(row != [f * v for v in w] for row, f in zip(rows, c, strict=True)):
         return [], layer
     flat = shared([f.as_integer_ratio() for f in c] + layer[2])
-    return list(map(number, w)), (layer[0], [flat[: len(c)]], flat[len(c) :])
+    return w, (layer[0], [flat[: len(c)]], flat[len(c) :])
 
 
 def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
@@ -106,9 +107,7 @@ def check(layers: list[Layer], depth: int, z: list[Affine], points: list[Any]) -
         for p, q, targets, row in points:
             for (a, b, d), y in zip(z, targets, strict=True):
                 n = max(a * p + b * q, 0) if relu else a * p + b * q
-                require(
-                    n * y.denominator == y.numerator * d * q, f"the output at row {row} differs"
-                )
+                require(n * y.denominator == y.numerator * d * q, f"wrong output at row {row}")
         return
     before, sums = [False] * len(z), [(0, n, m) for n, m in layers[depth][2]]
     groups = groupby(points, lambda v: [not relu or a * v[0] + b * v[1] > 0 for a, b, _ in z])
@@ -158,19 +157,18 @@ def certified(path: str, data: str, wanted: list[str]) -> str:
     """Return what holds, or raise."""
     layers, claim = read_network(path)
     w, layers[0] = line(layers[0])
-    shape, points = (claim["points"], claim["features"], claim["outputs"]), []
-    digest = hashlib.sha256("exactnet-data 1 {} {} {}\n".format(*shape).encode())
+    N, F, M, points = claim["points"], claim["features"], claim["outputs"], []
+    digest = hashlib.sha256(f"exactnet-data 1 {N} {F} {M}\n".encode())
     names, rows = table(data, wanted)
-    targets = [names.index(c) if c in names else int(c) for c in wanted]
-    targets = targets or list(range(shape[1], shape[1] + shape[2]))
+    targets = [names.index(c) if c in names else int(c) for c in wanted] or list(range(F, F + M))
     for k, cells in enumerate(list(map(number, row)) for row in rows):
         x, y = [v for c, v in enumerate(cells) if c not in targets], [cells[c] for c in targets]
-        require((len(x), len(y)) == shape[1:], f"row {k} of DATA is not as long as the claim says")
+        require((len(x), len(y)) == (F, M), f"row {k} of DATA is not as long as the claim says")
         digest.update((",".join(map(str, x + y)) + "\n").encode())
         points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, k))
         if not w:  # each point by itself, with its features as constant functions of t
             check(layers, 0, [(0, v.numerator, v.denominator) for v in x], [points[k]])
-    require(len(points) == shape[0], f"DATA has {len(points)} points, the claim says {shape[0]}")
+    require(len(points) == N, f"DATA has {len(points)} points, the claim says {N}")
     require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim")
     if w:  # all are functions of t = w . x
         check(layers, 0, [(1, 0, 1)], sorted(points, key=lambda v: Fraction(v[0], v[1])))

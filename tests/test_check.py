@@ -1,0 +1,722 @@
+"""The portable certificate: what `save` writes, and the program that checks it on its own."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import gmpy2
+import numpy as np
+import pytest
+
+from conftest import random_points
+from exactnet import ExactNetwork, check, datasets, memorize, verify
+from reference import forward, fractions
+
+SOURCE = Path(check.__file__)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """The program's main(), in this process, with the interpreter's settings restored."""
+    limit = sys.get_int_max_str_digits()
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["check", *map(str, arguments)])
+        status = check.main()
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        assert captured.out.count("\n") == 1
+        assert captured.out.startswith("ok: " if status == 0 else "REJECTED: ")
+        return status, captured.out
+
+    yield call
+    sys.set_int_max_str_digits(limit)
+
+
+def reference_digest(X, y):
+    """The canonical form as the documentation has it, written down slowly."""
+    X, y = fractions(X), fractions(y)
+    y = [row if isinstance(row, list) else [row] for row in y]
+    text = f"exactnet-data 1 {len(X)} {len(X[0])} {len(y[0])}\n"
+    for row, targets in zip(X, y, strict=True):
+        cells = []
+        for value in row + targets:
+            n, d = value.numerator, value.denominator
+            cells.append(gmpy2.digits(n) + ("" if d == 1 else f"/{gmpy2.digits(d)}"))
+        text += ",".join(cells) + "\n"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_csv(path, X, y, header=False):
+    y = [row if isinstance(row, list) else [row] for row in fractions(y)]
+    rows = [[*x, *t] for x, t in zip(fractions(X), y, strict=True)]
+    lines = [",".join(str(v) for v in row) for row in rows]
+    if header:
+        lines.insert(0, ",".join(f"c{k}" for k in range(len(rows[0]))))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def certified(tmp_path, net, X, y):
+    write_csv(tmp_path / "data.csv", X, y)
+    net.save(tmp_path / "net.json", certificate_for=(X, y))
+    return tmp_path / "net.json", tmp_path / "data.csv"
+
+
+def edit(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def random_rational(rng, bits=5):
+    return Fraction(rng.randrange(-(2**bits), 2**bits), rng.choice([1, 1, 2, 3, 7, 2**bits]))
+
+
+def random_exact_network(rng, sizes, parallel, activations=None):
+    weights, biases = [], []
+    for k in range(len(sizes) - 1):
+        w = [[random_rational(rng) for _ in range(sizes[k])] for _ in range(sizes[k + 1])]
+        if k == 0 and parallel:
+            w = [[f * v for v in w[0]] for f in (random_rational(rng) for _ in w)]
+        weights.append(w)
+        biases.append([random_rational(rng, 8) for _ in range(sizes[k + 1])])
+    return ExactNetwork.from_arrays(weights, biases, activations)
+
+
+# ------------------------------------------------------------------ the program itself
+
+
+def test_it_is_short_and_stands_alone():
+    source = SOURCE.read_text()
+    assert len(source.splitlines()) < 200
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            modules.add(node.module)
+        elif isinstance(node, ast.Name):
+            assert node.id not in ("eval", "exec", "__import__", "compile", "float")
+        assert not isinstance(node, ast.Assert)  # python -O would drop it
+    allowed = "argparse csv fractions functools gzip hashlib itertools json math operator re struct"
+    assert modules <= {*allowed.split(), "sys", "typing"}
+
+
+@pytest.mark.parametrize("way", ["module", "file", "isolated copy"])
+def test_it_runs_where_numpy_and_gmpy2_cannot_be_imported(tmp_path, way):
+    X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], [Fraction(1, 3), -2, 0, 10**30]
+    net, data = certified(tmp_path, memorize(X, y), X, y)
+    blocked = textwrap.dedent(
+        """
+        import sys
+
+        class Blocker:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in BLOCKED or name == "exactnet._core":
+                    raise ImportError(f"{name} is blocked")
+
+        sys.meta_path.insert(0, Blocker())
+        import runpy
+        """
+    )
+    names = {"numpy", "gmpy2", "safetensors"}
+    if way == "module":
+        command = "sys.argv[0] = 'check'; runpy.run_module('exactnet.check', run_name='__main__')"
+    else:
+        names.add("exactnet")
+        file = SOURCE
+        if way == "isolated copy":
+            file = tmp_path / "audited.py"
+            shutil.copy(SOURCE, file)
+        command = f"runpy.run_path({str(file)!r}, run_name='__main__')"
+    program = f"BLOCKED = {names!r}\n{blocked}\n{command}\n"
+    for target, status in (("2", 0), ("1", 1)):
+        arguments = [str(net), str(data), "--target", target]
+        result = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, text=True
+        )
+        assert (result.returncode, result.stderr) == (status, ""), result.stderr
+        assert result.stdout.startswith("REJECTED: " if status else "ok: ")
+        assert result.stdout.count("\n") == 1
+    # the blockade holds
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(
+            [sys.executable, "-c", f"BLOCKED = {names!r}\n{blocked}\nimport gmpy2"],
+            check=True,
+            capture_output=True,
+        )
+
+
+def test_it_runs_as_a_module_and_as_a_file(tmp_path):
+    X, y = [[1], [2]], [3, 4]
+    net, data = certified(tmp_path, memorize(X, y), X, y)
+    for program in (["-m", "exactnet.check"], [str(SOURCE)]):
+        result = subprocess.run(
+            [sys.executable, *program, str(net), str(data)], capture_output=True, text=True
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith("ok: the outputs at all 2 points are exact")
+
+
+def test_usage_and_unreadable_files(tmp_path):
+    X, y = [[1], [2]], [3, 4]
+    net, data = certified(tmp_path, memorize(X, y), X, y)
+    cases = [
+        [],
+        [net],
+        [net, data, "more"],
+        [net, data, "--colour", "1"],
+        [tmp_path / "none.json", data],
+        [net, tmp_path / "none.csv"],
+        [tmp_path, data],
+        [net, tmp_path],
+    ]
+    for arguments in cases:
+        result = subprocess.run(
+            [sys.executable, str(SOURCE), *map(str, arguments)], capture_output=True, text=True
+        )
+        assert (result.returncode, result.stdout) == (2, ""), arguments
+        assert "error: " in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+# ------------------------------------------------------------------ good certificates
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        ([[0], [1], [2], [3]], [5, -1, 4, 0]),
+        ([[93, 4], [59, 91], [58, 47], [20, 69]], [1, 81, 17, 65]),
+        ([[0.5, -0.1], [1e-3, 2.0], [7.25, 1e10]], [0.1, -3.0, 1e-7]),
+        ([[Fraction(1, 3), 2], [Fraction(-22, 7), 0]], [Fraction(5, 9), 10**40]),
+        ([[gmpy2.mpq(1, 3), 2**70], [gmpy2.mpz(4), -(2**63)]], [gmpy2.mpq(-1, 7), 2**62]),
+        (np.array([[2**63, 1], [5, 6]], dtype=np.uint64), np.array([True, False])),
+        (np.array([[1, -2], [-(2**63), 4]]), np.array([[1], [2]])),
+        (np.array([[1e300, 1e-300], [0.0, -0.0]]), np.float32([0.1, 0.2])),
+        ([[10**5000 + 1, 3], [4, Fraction(5, 10**4400)]], [1, 2]),
+        ([[7, 7]], [3]),
+    ],
+    ids=["line", "ints", "floats", "fractions", "mpq", "uint64", "int64", "range", "long", "one"],
+)
+def test_good_certificates(tmp_path, run, X, y):
+    net = memorize(X, y)
+    sys.set_int_max_str_digits(0)  # for str(); `run` restores the limit
+    path, data = certified(tmp_path, net, X, y)
+    sys.set_int_max_str_digits(4300)
+    certificate = json.loads(path.read_text())["certificate"]
+    assert certificate == {
+        "points": len(X),
+        "features": len(X[0]),
+        "outputs": 1,
+        "sha256": reference_digest(X, y),
+    }
+    assert run(path, data)[0] == 0
+    sys.set_int_max_str_digits(0)
+    write_csv(data, X, y, header=True)
+    assert run(path, data)[0] == 0
+    assert run(path, data, "--target", f"c{len(X[0])}")[0] == 0
+    assert run(path, data, "--target", "c0")[0] == 1
+
+
+def test_the_digest_of_ints_is_that_of_a_csv_with_a_first_line(tmp_path):
+    X, y = [[1, -2], [30, 4]], [5, 6]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    text = b"exactnet-data 1 2 2 1\n" + data.read_bytes()
+    assert text == b"exactnet-data 1 2 2 1\n1,-2,5\n30,4,6\n"
+    found = json.loads(path.read_text())["certificate"]["sha256"]
+    assert found == hashlib.sha256(text).hexdigest()
+
+
+def test_the_digest_does_not_depend_on_how_data_are_given(rng):
+    from exactnet._certificate import data_digest
+    from exactnet._tables import as_points, as_targets
+
+    def digest(X, y):
+        return data_digest(as_points(X), as_targets(y, len(X)))
+
+    for _ in range(30):
+        n, m = rng.randrange(1, 2500), rng.randrange(1, 4)
+        X = [[rng.randrange(-40, 40) / 8 for _ in range(m)] for _ in range(n)]
+        y = [[rng.randrange(-3, 3), rng.random()] for _ in range(n)]
+        expected = reference_digest(X, y)
+        assert digest(X, y) == expected
+        assert digest(np.array(X), y) == expected
+        assert digest(np.float32(X), y) == expected
+        assert digest(np.array(X, dtype=object), np.array(y)) == expected
+        exact = [[gmpy2.mpq(v) for v in row] for row in X]
+        assert digest(exact, y) == expected
+        assert digest([[Fraction(v) for v in row] for row in X], y) == expected
+        if m > 1:  # the same numbers, divided otherwise into features and outputs
+            moved = [[x[-1], *t] for x, t in zip(X, y, strict=True)]
+            assert digest([x[:-1] for x in X], moved) != expected
+        if X[0] + y[0] != X[-1] + y[-1]:
+            assert digest(X[::-1], y[::-1]) != expected
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_csv_is_read_as_memorize_reads_it(tmp_path, run, header):
+    from exactnet.cli import main
+
+    text = ' 0.1 , "1",1e3\r\n\r\n-.2e1,-1/3,+2\n3.,1.25E-2,0002/4\n5,6,1e-003\n'
+    if header:
+        text = '\ufeff"the\ntarget",b,"c ""d"""\n' + text
+    data = tmp_path / "data.csv"
+    data.write_bytes(text.encode())
+    target = "the\ntarget" if header else "0"
+    arguments = ["memorize", str(data), "--target", target, "-o", str(tmp_path / "net.json")]
+    assert main([*arguments, "--certificate"]) == 0
+    certificate = json.loads((tmp_path / "net.json").read_text())["certificate"]
+    X = [[1, 1000], [Fraction(-1, 3), 2], [Fraction(1, 80), Fraction(1, 2)], [6, Fraction(1, 1000)]]
+    assert certificate["sha256"] == reference_digest(X, [Fraction(1, 10), -2, 3, 5])
+    for name in (target, "0"):
+        result = subprocess.run(
+            [sys.executable, str(SOURCE), tmp_path / "net.json", data, "--target", name]
+        )
+        assert result.returncode == 0
+    assert subprocess.run([sys.executable, str(SOURCE), tmp_path / "net.json", data]).returncode
+
+
+def test_a_target_may_be_named_by_a_header_of_numbers(tmp_path, run):
+    net = memorize([[7, 8, 9], [1, 2, 3]], [1, 2])
+    path, data = certified(tmp_path, net, [[7, 8, 9], [1, 2, 3]], [1, 2])
+    data.write_text(",0,1,label\n7,8,9,1\n1,2,3,2\n")
+    assert run(path, data, "--target", "label")[0] == 0
+    status, out = run(path, data)  # without it, the first line is a row with a fault, not names
+    assert (status, out) == (1, "REJECTED: '' is not a number\n")
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy(tmp_path, run, np_rng, dtype, order):
+    matrix = np_rng.integers(0, 100, (9, 4)).astype(dtype)
+    matrix[0, 0] = 1.5 if dtype.startswith("f") else np.iinfo(dtype).min
+    matrix[1, 0] = -0.1 if dtype.startswith("f") else np.iinfo(dtype).max
+    np.save(tmp_path / "data.npy", np.asarray(matrix, order=order))
+    X, y = np.delete(matrix, 1, axis=1), matrix[:, 1]
+    net = memorize(X, y)
+    net.save(tmp_path / "net.json", certificate_for=(X, y))
+    assert run(tmp_path / "net.json", tmp_path / "data.npy", "--target", "1")[0] == 0
+    assert run(tmp_path / "net.json", tmp_path / "data.npy")[0] == 1
+    data = (tmp_path / "data.npy").read_bytes()
+    for damaged in (data[:-1], data[:30], data + data[-4:], data[:5], b""):
+        (tmp_path / "data.npy").write_bytes(damaged)
+        assert run(tmp_path / "net.json", tmp_path / "data.npy", "--target", "1")[0] == 1
+
+
+def test_other_npy_files_are_refused(tmp_path, run):
+    X, y = [[1], [2]], [3, 4]
+    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    good = np.array([[1, 3], [2, 4]])
+    nan = good.astype(float)
+    nan[1, 1] = np.nan
+    infinite = good.astype(float)
+    infinite[0, 1] = -np.inf
+    arrays = [good.astype(">i8"), good.ravel(), good[None], good.astype(complex), nan, infinite]
+    for array in (*arrays, np.array(["a"]), good.astype("M8[s]"), good.astype("S2")):
+        np.save(tmp_path / "data.npy", array)
+        assert run(path, tmp_path / "data.npy")[0] == 1
+    np.save(tmp_path / "data.npy", good.astype(object), allow_pickle=True)
+    assert run(path, tmp_path / "data.npy")[0] == 1
+    np.save(tmp_path / "data.npy", good)
+    assert run(path, tmp_path / "data.npy")[0] == 0
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_idx(tmp_path, run, ending):
+    images, labels = (
+        tmp_path / f"t10k-{kind}-ubyte{ending}" for kind in ("images-idx3", "labels-idx1")
+    )
+    X = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)
+    datasets.write_idx(images, X)
+    datasets.write_idx(labels, np.uint8([3, 1, 200, 5]))
+    flat = X.reshape(4, 6)
+    memorize(flat, [3, 1, 200, 5]).save(
+        tmp_path / "net.json", certificate_for=(flat, [3, 1, 200, 5])
+    )
+    assert run(tmp_path / "net.json", images)[0] == 0
+    good = labels.read_bytes()
+    datasets.write_idx(labels, np.uint8([3, 1, 200, 6]))
+    assert run(tmp_path / "net.json", images)[0] == 1
+    datasets.write_idx(labels, np.uint8([3, 1, 200]))
+    assert run(tmp_path / "net.json", images)[0] == 1
+    labels.write_bytes(good[:-1])
+    assert run(tmp_path / "net.json", images)[0] == 1
+    labels.write_bytes(b"\0\0\x08\x01\0\0\0\0")
+    assert run(tmp_path / "net.json", images)[0] == 1
+    labels.write_bytes(good)
+    datasets.write_idx(images, X.astype(np.int16))
+    assert run(tmp_path / "net.json", images)[0] == 1
+
+
+def test_the_digits_take_seconds(tmp_path, run):
+    X_train, y_train, X_test, y_test = datasets.load_digits()
+    X = np.rint(np.concatenate([X_train, X_test]) * 16).astype(np.int64)
+    y = np.concatenate([y_train, y_test])
+    net = memorize(X, y, hidden=(43, 42))
+    path, data = certified(tmp_path, net, X, y)
+    result = subprocess.run([sys.executable, str(SOURCE), path, data], timeout=20)
+    assert result.returncode == 0
+    lines = data.read_text().splitlines()
+    lines[1000] = lines[1000][:-1] + str((int(lines[1000][-1]) + 1) % 10)
+    data.write_text("\n".join(lines))
+    assert run(path, data)[0] == 1
+
+
+# ------------------------------------------------------------------ bad certificates
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_agreement_with_verify(tmp_path, run, rng, layers, parallel):
+    """On random networks of every kind and random changes of them."""
+    verdicts = set()
+    for case in range(6):
+        sizes = [rng.randrange(1, 4) for _ in range(layers)] + [rng.choice([1, 2, 3])]
+        activations = None
+        if case % 2:
+            activations = [rng.choice(["relu", "linear"]) for _ in range(layers)]
+        net = random_exact_network(rng, sizes, parallel, activations)
+        X = [[random_rational(rng) for _ in range(sizes[0])] for _ in range(12)]
+        X = [[int(v) for v in row] for row in X] if case % 3 == 0 else X
+        y = forward(net, X)
+        path, data = certified(tmp_path, net, X, y)
+        original = path.read_text()
+        assert json.loads(original)["certificate"]["sha256"] == reference_digest(X, y)
+        assert run(path, data)[0] == 0
+        for _ in range(8):
+            document = json.loads(original)
+            k = rng.randrange(layers)
+            row = rng.randrange(sizes[k + 1])
+            place = document["weights"][k][row] if rng.random() < 0.7 else document["biases"][k]
+            c = rng.randrange(len(place))
+            step = rng.choice([1, -1]) * Fraction(1, 10 ** rng.choice([0, 9]))
+            place[c] = str(Fraction(place[c]) + step)
+            path.write_text(json.dumps(document))
+            good = verify(ExactNetwork.load(path), X, y).exact
+            assert run(path, data)[0] == (0 if good else 1)
+            verdicts.add(good)
+    assert False in verdicts
+
+
+def parameters(document):
+    for matrix in document["weights"]:
+        for row in matrix:
+            yield from ((row, c) for c in range(len(row)))
+    for row in document["biases"]:
+        yield from ((row, c) for c in range(len(row)))
+
+
+@pytest.mark.parametrize(("a1", "a2"), [(3, 3), (4, 1), (1, 4)])
+def test_any_changed_parameter_is_found(tmp_path, run, rng, a1, a2):
+    X, y = random_points(rng, a1 * a2, 2)
+    X = [[a + 1, b + 1] for a, b in X]  # a zero would hide a change of its weight
+    path, data = certified(tmp_path, memorize(X, y, hidden=(a1, a2)), X, y)
+    document = json.loads(path.read_text())
+    changes = 0
+    for row, c in parameters(document):
+        original = row[c]
+        for change in (Fraction(1, 10**9), Fraction(-1, 10**9), 1):
+            row[c] = str(Fraction(original) + change)
+            path.write_text(json.dumps(document))
+            status, out = run(path, data)
+            assert (status, out[:25]) == (1, "REJECTED: wrong output at")
+            changes += 1
+        row[c] = original
+    assert changes == 3 * (2 * a1 + a1 + a1 * a2 + a2 + a2 + 1)
+    path.write_text(json.dumps(document))
+    assert run(path, data)[0] == 0
+
+
+def test_any_changed_cell_is_found(tmp_path, run, rng):
+    X, y = random_points(rng, 9, 3)
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    rows = [line.split(",") for line in data.read_text().split()]
+    for row in rows:
+        for c in range(4):
+            original = row[c]
+            for change in (f"{original}.000000001", str(int(original) - 1), "-" + original + "1"):
+                row[c] = change
+                data.write_text("\n".join(",".join(r) for r in rows))
+                assert run(path, data)[0] == 1
+            row[c] = original
+    data.write_text("\n".join(",".join(r) for r in rows))
+    assert run(path, data)[0] == 0
+    for k in range(8):  # row order matters
+        swapped = [*rows[:k], rows[k + 1], rows[k], *rows[k + 2 :]]
+        data.write_text("\n".join(",".join(r) for r in swapped))
+        status, out = run(path, data)
+        assert (status, "digest" in out) == (1, True)
+    data.write_text("\n".join(",".join(r) for r in rows[:-1]))
+    assert run(path, data) == (1, "REJECTED: DATA has 8 points, the claim says 9\n")
+    data.write_text("\n".join(",".join(r) for r in [*rows, rows[0]]))
+    assert run(path, data) == (1, "REJECTED: DATA has 10 points, the claim says 9\n")
+
+
+def test_data_that_the_network_reproduces_are_not_enough(tmp_path, run):
+    """Other data on which the network is exact, too, are not those of the certificate."""
+    net = ExactNetwork.from_arrays([[[1, 0]], [[2]]], [[0], [0]])
+    path, data = certified(tmp_path, net, [[1, 5], [2, 6]], [2, 4])
+    data.write_text("1,5,2\n2,7,4\n")
+    status, out = run(path, data)
+    assert (status, out) == (1, "REJECTED: the digest of DATA is not that of the claim\n")
+    data.write_text("1,5,2\n2,6/1,4.0\n")  # but other ways to write the same numbers are
+    assert run(path, data)[0] == 0
+
+
+def test_a_truncated_file_is_rejected_wherever_it_ends(tmp_path, run):
+    X, y = [[1, 2], [3, 5], [4, 4]], [1, 0, Fraction(1, 3)]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    text = path.read_text()
+    for length in range(len(text) - 1):  # the last is the end of the line
+        path.write_text(text[:length])
+        assert run(path, data)[0] == 1
+    path.write_text(text[:-1])
+    assert run(path, data)[0] == 0
+
+
+def set_claim(**entries):
+    return lambda d: d["certificate"].update(entries)
+
+
+def set_weight(value):
+    return lambda d: d["weights"][1][0].__setitem__(0, value)
+
+
+FAULTS = {
+    "no certificate": (lambda d: d.pop("certificate"), "FILE has no certificate"),
+    "more points": (set_claim(points=5), "DATA has 4 points, the claim says 5"),
+    "fewer points": (set_claim(points=3), "DATA has 4 points, the claim says 3"),
+    "many points": (set_claim(points=10**30), "DATA has 4 points"),
+    "other features": (set_claim(features=3), "the claim is of a network of other sizes"),
+    "other outputs": (set_claim(outputs=2), "the claim is of a network of other sizes"),
+    "no points": (set_claim(points=0), "a size in FILE is not positive"),
+    "points is true": (set_claim(points=True), "a size in FILE is not positive"),
+    "points is a float": (set_claim(points=4.0), "a size in FILE is not positive"),
+    "points is a string": (set_claim(points="4"), "a size in FILE is not positive"),
+    "points is NaN": (set_claim(points=float("nan")), "a size in FILE is not positive"),
+    "wrong digest": (set_claim(sha256="0" * 64), "the digest of DATA is not that of the claim"),
+    "empty digest": (set_claim(sha256=""), "the digest of DATA is not that of the claim"),
+    "digest is null": (set_claim(sha256=None), "the digest of DATA is not that of the claim"),
+    "no digest": (lambda d: d["certificate"].pop("sha256"), "other entries than it should"),
+    "further entry of the claim": (set_claim(exact=True), "other entries than it should"),
+    "certificate is a list": (
+        lambda d: d.update(certificate=[["points", 4], ["features", 2], ["outputs", 1], ["a", 1]]),
+        "TypeError",
+    ),
+    "certificate is null": (lambda d: d.update(certificate=None), "TypeError"),
+    "version": (lambda d: d.update(version=2), "FILE is of another version"),
+    "version is true": (lambda d: d.update(version=True), "FILE is of another version"),
+    "format": (lambda d: d.update(format="onnx"), "no network, or an entry twice"),
+    "further entry": (lambda d: d.update(extra=1), "other entries than it should"),
+    "missing entry": (lambda d: d.pop("biases"), "other entries than it should"),
+    "other entry": (lambda d: d.update(bias=d.pop("biases")), "KeyError"),
+    "short row": (lambda d: d["weights"][1][0].pop(), "a wrong shape"),
+    "missing row": (lambda d: d["weights"][0].pop(), "zip() argument 2 is longer"),
+    "missing bias": (lambda d: d["biases"][1].pop(), "shorter"),
+    "missing layer": (lambda d: d["weights"].pop(), "shorter"),
+    "further layer": (lambda d: d["weights"].append([["1"]]), "longer"),
+    "missing activation": (lambda d: d["activations"].pop(), "longer"),
+    "row is a string": (lambda d: d["weights"][1].__setitem__(0, "11"), "a wrong shape"),
+    "biases are a string": (lambda d: d["biases"].__setitem__(0, "11"), "a wrong shape"),
+    "weights are an object": (lambda d: d["weights"].__setitem__(0, {"1": 1, "2": 2}), "shape"),
+    "huge sizes": (lambda d: d.update(layer_sizes=[2, 10**12, 2, 1]), "a wrong shape"),
+    "no sizes": (lambda d: d.update(layer_sizes=[]), "IndexError"),
+    "activation": (lambda d: d["activations"].__setitem__(0, "tanh"), "or activation"),
+    "number": (set_weight(1), "TypeError"),
+    "float": (set_weight(1.5), "TypeError"),
+    "NaN": (set_weight(float("nan")), "TypeError"),
+    "decimal": (set_weight("1.5"), "is not a rational as a string"),
+    "plus": (set_weight("+1"), "is not a rational as a string"),
+    "spaces": (set_weight(" 1"), "is not a rational as a string"),
+    "line end": (set_weight("1\n"), "is not a rational as a string"),
+    "other digits": (set_weight("\u0661"), "is not a rational as a string"),
+    "negative denominator": (set_weight("1/-2"), "is not a rational as a string"),
+    "zero denominator": (set_weight("1/0"), "ZeroDivisionError"),
+    "many digits": (set_weight("1" * 1_000_001), "1000000"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_rejected(tmp_path, run, name):
+    X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], [1, -2, 0, 5]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    change, reason = FAULTS[name]
+    edit(path, change)
+    status, out = run(path, data)
+    assert (status, reason in out) == (1, True), out
+    assert len(out) < 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[1, 2]",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "P5 28 28 255",
+        '{"format":"exactnet","version":' + "[" * 900 + "]" * 900 + "}",
+        "\udcff",
+    ],
+    ids=["empty", "null", "list", "deep list", "deep object", "image", "version", "binary"],
+)
+def test_other_files_are_rejected(tmp_path, run, text):
+    X, y = [[1], [2]], [3, 4]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert run(path, data)[0] == 1
+
+
+def test_an_entry_twice_is_rejected(tmp_path, run):
+    X, y = [[1], [2]], [3, 4]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    text = path.read_text()
+    path.write_text('{"version":1,' + text[1:])
+    assert run(path, data) == (1, "REJECTED: no network, or an entry twice\n")
+    path.write_text(text.replace('"points":2', '"points":2,"points":2'))
+    assert run(path, data)[0] == 1
+    path.write_text(text)
+    assert run(path, data)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a,b\n",
+        "1,3\n2,nan\n",
+        "1,3\n2,inf\n",
+        "1,3\n2,1_0\n",
+        "1,3\n2,\n",
+        "1,3\n2\n",
+        "1,3\n2,4,5\n",
+        "1,3\n1/0,4\n",
+        "1,3\n2,1e999999999\n",
+        "1,3\n2,1e-99999999999999999999\n",
+        '1,3\n"2,4\n',
+        "1,3\n2," + "4" * 200_000 + "\n",
+        "1,3\n2,\u0664\n",
+        "1,3\n2,\u00e9\n",
+        "1,3\n2,4\n\0\n",
+        "\udcff\udcfe",
+        "\x1f\udc8b packed",
+    ],
+)
+def test_other_data_are_rejected(tmp_path, text):
+    """Also where the terminal knows nothing but ASCII."""
+    X, y = [[1], [2]], [3, 4]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    data.write_bytes(text.encode("utf-8", "surrogateescape"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(
+        [sys.executable, str(SOURCE), path, data], capture_output=True, env=environment
+    )
+    assert result.returncode in (1, 2)
+    assert b"Traceback" not in result.stderr
+    assert (result.stdout + result.stderr).count(b"\n") == 1
+
+
+def test_columns_that_are_not_there_are_rejected(tmp_path, run):
+    X, y = [[1], [2]], [3, 4]
+    path, data = certified(tmp_path, memorize(X, y), X, y)
+    for target in ("2", "-1", "-2", "label", "99999999999", "1.0", ""):
+        assert run(path, data, f"--target={target}")[0] == 1
+    assert run(path, data, "--target", "1", "--target", "1")[0] == 1
+    assert run(path, data, "--target", "0", "--target", "1")[0] == 1
+    assert run(path, data, "--target", "1")[0] == 0
+
+
+def test_several_target_columns(tmp_path, run):
+    net = ExactNetwork.from_arrays([[[1, 0], [1, 1], [0, 2]]], [[0, Fraction(1, 3), 0]])
+    X = [[1, 2], [-3, Fraction(1, 7)]]
+    y = forward(net, X)
+    path, data = certified(tmp_path, net, X, y)
+    assert run(path, data)[0] == 0
+    write_csv(
+        data, [[r[2], *x] for x, r in zip(X, y, strict=True)], [r[:2] for r in y], header=True
+    )
+    named = ("--target", "c3", "--target", "c4", "--target", "c0")
+    assert run(path, data, *named)[0] == 0
+    assert run(path, data)[0] == 1
+    assert run(path, data, *named[2:], *named[:2])[0] == 1
+
+
+def test_wide_rows_of_long_rationals(tmp_path, run, rng):
+    """Rows that are not put over a common denominator, since it would be much too long."""
+    primes = [p for p in range(1000, 2000) if all(p % k for k in range(2, 45))]
+    for parallel in (True, False):
+        w = [[Fraction(rng.randrange(1, 9), rng.choice(primes)) for _ in range(20)]]
+        w += [[3 * v for v in w[0]] if parallel else w[0][::-1], [-v for v in w[0]]]
+        out = [[Fraction(rng.randrange(-9, 9), p) for p in rng.sample(primes, 3)] for _ in range(2)]
+        net = ExactNetwork.from_arrays([w, out], [[1, -2, 3], [Fraction(1, 3), 0]])
+        X = [[random_rational(rng) for _ in range(20)] for _ in range(10)]
+        y = forward(net, X)
+        path, data = certified(tmp_path, net, X, y)
+        assert run(path, data)[0] == 0
+        edit(path, lambda d: d["biases"][0].__setitem__(0, "1000000001/1000000000"))
+        expected = 0 if verify(ExactNetwork.load(path), X, y) else 1
+        assert run(path, data)[0] == expected
+
+
+# ------------------------------------------------------------------ save and load
+
+
+def test_save_refuses_a_network_that_is_not_exact(tmp_path):
+    X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], [1, -2, 0, 5]
+    net = memorize(X, y)
+    y[2] = 1
+    with pytest.raises(ValueError, match=r"row 2 \(counted from 0\)"):
+        net.save(tmp_path / "net.json", certificate_for=(X, y))
+    with pytest.raises(ValueError, match="y has 4 rows but X has 3"):
+        net.save(tmp_path / "net.json", certificate_for=(X[:3], y))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_certificate_is_not_kept(tmp_path):
+    X, y = [[1], [2]], [3, 4]
+    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    net = ExactNetwork.load(path)
+    assert verify(net, X, y)
+    assert not hasattr(net, "certificate")
+    net.save(path)
+    assert "certificate" not in json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (set_claim(points=0), "certificate: points must be a positive integer"),
+        (set_claim(points=True), "certificate: points must be a positive integer"),
+        (set_claim(features=2), "it is of 2 features and 1 outputs, but the network has 1 and 1"),
+        (set_claim(outputs=2), "it is of 1 features and 2 outputs"),
+        (set_claim(sha256="0" * 63), "sha256 must be 64 lowercase hexadecimal digits"),
+        (set_claim(sha256="A" * 64), "sha256 must be 64 lowercase hexadecimal digits"),
+        (set_claim(sha256="0" * 64 + "\n"), "sha256 must be 64 lowercase hexadecimal digits"),
+        (set_claim(sha256=7), "sha256 must be 64 lowercase hexadecimal digits"),
+        (set_claim(more=7), "certificate must have the entries points, features, outputs, sha256"),
+        (lambda d: d["certificate"].pop("points"), "certificate must have the entries"),
+        (lambda d: d.update(certificate=None), "certificate must have the entries"),
+        (lambda d: d.update(certificates={}), "missing or unknown entries: certificates"),
+    ],
+)
+def test_load_checks_the_form_of_a_certificate(tmp_path, change, reason):
+    X, y = [[1], [2]], [3, 4]
+    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    edit(path, change)
+    with pytest.raises(ValueError, match=r"net\.json: ") as error:
+        ExactNetwork.load(path)
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
