@@ -34,7 +34,8 @@ MEMORIZE = {
     "nan target array": (dict(y=np.array([1, 2, nan, 4])), "y[2, 0] is nan: only finite"),
     "too many points": (
         dict(hidden=(3, 1)),
-        "4 distinct points exceed the capacity 3 * 1 = 3 of hidden=(3, 1); hidden=(2, 2) would do",
+        "4 distinct points exceed the capacity 3 of hidden=(3, 1) with 1 output; "
+        "hidden=(2, 2) would do",
     ),
     "no rows": (dict(X=[], y=[]), "X is empty"),
     "no rows in an array": (dict(X=np.zeros((0, 3)), y=[]), "X is empty: its shape is (0, 3)"),
@@ -46,7 +47,33 @@ MEMORIZE = {
     "one dimension": (dict(X=[1, 2, 3, 4]), "X must be 2-dimensional"),
     "one dimension in an array": (dict(X=np.arange(4)), "X must be 2-dimensional"),
     "three dimensions": (dict(X=np.zeros((4, 2, 2))), "X must be 2-dimensional"),
-    "two outputs": (dict(y=[[1, 2]] * 4), "y has 2 outputs"),
+    "no outputs": (dict(y=[[]] * 4), "y is empty: its shape is (4, 0)"),
+    "no outputs in an array": (dict(y=np.zeros((4, 0))), "y is empty: its shape is (4, 0)"),
+    "two outputs of Theorem 3": (
+        dict(y=[[1, 2]] * 4, construction="theorem3"),
+        "y has 2 outputs; Theorem 3 is for one, Theorem 4 for several",
+    ),
+    "more outputs than units": (
+        dict(y=[[1, 2, 3]] * 4, hidden=(5, 2)),
+        "4 distinct points exceed the capacity 3 of hidden=(5, 2) with 3 outputs; "
+        "hidden=(4, 3) would do",
+    ),
+    "more outputs than units of Theorem 4": (
+        dict(y=[[1, 2, 3]] * 4, hidden=(5, 2), construction="theorem4"),
+        "4 distinct points exceed the capacity 0 of hidden=(5, 2) with 3 outputs",
+    ),
+    "too many points for one layer": (
+        dict(hidden=(2,)),
+        "4 distinct points exceed the capacity 3 of hidden=(2,) with 1 output; hidden=(3,) would",
+    ),
+    "too many points for the last layer": (
+        dict(hidden=(9, 2), construction="one_layer"),
+        "4 distinct points exceed the capacity 3 of hidden=(9, 2) with 1 output",
+    ),
+    "equal rows with several outputs": (
+        dict(X=[[5, 5], [1, 2], [3, 4], [1, 2]], y=[[0, 1], [2, 3], [4, 5], [2, Fraction(1, 3)]]),
+        "rows 1 and 3 of X are equal but their targets differ: 2, 3 and 2, 1/3",
+    ),
     "projection does not separate": (
         dict(X=[[0, 9], [3, 3], [3, 5], [6, 7]], projection=[1, 0]),
         "projection does not separate the points: rows 1 and 2 of X have the same projection 3",
@@ -63,19 +90,122 @@ MEMORIZE = {
     ),
     "unknown construction": (
         dict(construction="magic"),
-        "construction must be one of 'auto', 'theorem3', not 'magic'",
+        "construction must be one of 'auto', 'theorem3', 'theorem4', 'one_layer', 'integer', not "
+        "'magic'",
+    ),
+    "unknown encoding": (
+        dict(encoding="binary"),
+        "encoding must be one of None, 'scalar', 'one_hot', not 'binary'",
+    ),
+    "unknown dtype": (
+        dict(construction="integer", dtype="float16"),
+        "dtype must be one of 'float32', 'float64', not 'float16'",
     ),
     "unknown scale": (dict(scale="tiny"), "scale must be one of 'least', 'worst_case', not 'tiny'"),
     "zero width": (dict(hidden=(0, 4)), "hidden[0] must be a positive integer, not 0"),
     "negative width": (dict(hidden=(4, -1)), "hidden[1] must be a positive integer, not -1"),
     "fractional width": (dict(hidden=(2.0, 2)), "hidden[0] must be a positive integer, not 2.0"),
     "boolean width": (dict(hidden=(True, 4)), "hidden[0] must be a positive integer, not True"),
-    "three widths": (dict(hidden=(2, 2, 2)), "hidden must be two widths (a1, a2), not (2, 2, 2)"),
-    "one width": (dict(hidden=4), "hidden must be two widths (a1, a2), not 4"),
+    "three widths": (
+        dict(hidden=(2, 2, 2)),
+        "hidden must be one or two widths (a1, a2), not (2, 2, 2)",
+    ),
+    "a number as widths": (dict(hidden=4), "hidden must be one or two widths (a1, a2), not 4"),
+    "one width for Theorem 3": (
+        dict(hidden=(4,), construction="theorem3"),
+        "'theorem3' has two hidden layers, hidden=(4,) is one width",
+    ),
+    "one width for Theorem 4": (
+        dict(hidden=(4,), construction="theorem4"),
+        "'theorem4' has two hidden layers, hidden=(4,) is one width",
+    ),
     "negative seed": (dict(seed=-1), "seed must be an integer from 0 to 2**64 - 1, not -1"),
     "fractional seed": (dict(seed=0.5), "seed must be an integer"),
     "no threads": (dict(n_threads=0), "n_threads must be a positive integer, not 0"),
     "no bytes": (dict(max_bytes=0), "max_bytes must be a positive integer, not 0"),
+}
+
+ENCODE = "encoding=%r needs y to be one label 0, 1, ... per point"
+MEMORIZE |= {
+    f"{what} for {encoding}": (dict(y=y, encoding=encoding), ENCODE % encoding)
+    for encoding in ("one_hot", "scalar")
+    for what, y in {
+        "negative labels": [0, 1, -1, 2],
+        "fractional labels": [0, 1, 0.5, 2],
+        "two columns of labels": [[0, 1]] * 4,
+    }.items()
+}
+MEMORIZE |= {
+    f"labels up to {highest}": (
+        dict(y=[0, 1, 2, highest], encoding="one_hot"),
+        f"y has a label of {highest}: one_hot makes an output for each below it",
+    )
+    for highest in (2**16, 2**70)
+}
+
+# With 4 points whose projections are short, so that the data alone decide.
+INTEGER = {
+    "a third as target": (
+        dict(y=[1, 2, Fraction(1, 3), 4]),
+        "column 0 of y has the denominator 3: no float holds such a number",
+    ),
+    "a third in the second output": (
+        dict(y=[[1, 2], [2, Fraction(1, 3)], [3, 4], [4, 5]]),
+        "column 1 of y has the denominator 3: no float holds such a number",
+    ),
+    "a third as input": (
+        dict(X=[[0, 1], [2, Fraction(1, 3)], [4, 5], [6, 7]]),
+        "column 1 of X has the denominator 3: no float holds such a number",
+    ),
+    "targets beyond float32": (
+        dict(y=[0, 1, 2, 2**24 + 1], dtype="float32"),
+        "exact in float32: its sums must stay below 2**24, the best found reach 2**2",
+    ),
+    "targets beyond float32, with advice": (
+        dict(y=[0, 1, 2, 2**24 + 1], dtype="float32"),
+        'dtype="float64" would do',
+    ),
+    "targets beyond float64": (
+        dict(y=[0, 1, 2, 2**53 + 1]),
+        "exact in float64: its sums must stay below 2**53, the best found reach 2**5",
+    ),
+    "targets beyond both": (
+        dict(y=[0, 1, 2, 2**53 + 1], dtype="float32"),
+        "scale or round the data",
+    ),
+    "targets beyond 64 bits": (dict(y=[0, 1, 2, 2**70]), "y holds numbers beyond 2**62"),
+    "inputs beyond 64 bits": (
+        dict(X=[[0, 1], [2, 3], [4, 5], [6, 2**70]]),
+        "X holds numbers beyond 2**62",
+    ),
+    "inputs beyond float64": (
+        dict(X=[[0, 1], [2, 3], [4, 2**60], [2**60, 1]]),
+        "exact in float64: its sums must stay below 2**53",
+    ),
+    "too narrow": (
+        dict(X=[[k, k] for k in range(100)], y=[k % 3 for k in range(100)], hidden=(5, 5)),
+        'hidden=(5, 5) is too narrow for 100 points and 1 outputs: "integer" needs about (19, 20)',
+    ),
+    "too narrow for the outputs": (
+        dict(y=[[1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]], hidden=(9, 5)),
+        "hidden=(9, 5) is too narrow for 4 points and 3 outputs",
+    ),
+    "a projection": (
+        dict(projection=[1, 1]),
+        '"integer" chooses its projections itself: projection="smallest"',
+    ),
+    "a projection as an array": (
+        dict(projection=np.array([1, 1])),
+        '"integer" chooses its projections itself: projection="smallest"',
+    ),
+    "another projection": (
+        dict(projection="random"),
+        '"integer" chooses its projections itself: projection="smallest"',
+    ),
+}
+MEMORIZE |= {
+    f"integer: {name}": (dict(construction="integer", **arguments), text)
+    for name, (arguments, text) in INTEGER.items()
 }
 
 MEMORIZE_TYPES = {

@@ -372,8 +372,44 @@ def test_other_refusals(tmp_path, data, network, run):
         assert reason in err, (arguments, err)
 
 
+def test_plan(run):
+    status, out, err = run("plan", "--points", 60_000, "--features", 784, "--outputs", 10)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "60,000 points, 784 features, 10 outputs"
+    assert [line.split()[0].rstrip(",") for line in lines[2:5]] == [
+        "theorem4",
+        "one_layer",
+        "integer",
+    ]
+    assert "780 x 770" in lines[2]
+
+
+def test_plan_for_machines(run):
+    status, out, err = run("plan", "--points", "60000", "--json")
+    assert (status, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["n_points"] == 60_000
+    assert facts["n_features"] == facts["outputs"] == 1
+    row = facts["rows"][0]
+    assert (row["construction"], row["hidden"], row["neurons"]) == ("theorem3", [246, 244], 490)
+    assert facts["bounds"]["one_layer"] == 59_998
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["demo"], ["memorize"], ["verify"], ["train"], ["predict"]]
+    ("arguments", "text"),
+    [
+        (("--points", "0"), "n_points must be a positive integer, not 0"),
+        (("--points", "5", "--features", "-1"), "n_features must be a positive integer, not -1"),
+        (("--points", "5", "--outputs", "0"), "outputs must be a positive integer, not 0"),
+    ],
+)
+def test_plan_refuses(run, arguments, text):
+    assert run("plan", *arguments) == (2, "", f"exactnet: error: {text}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["demo"], ["memorize"], ["verify"], ["plan"], ["train"], ["predict"]]
 )
 def test_help(capsys, arguments):
     with pytest.raises(SystemExit) as error:
@@ -388,6 +424,8 @@ def test_help(capsys, arguments):
         [],
         ["fly"],
         ["memorize", "x.csv", "--hidden", "3"],
+        ["plan"],
+        ["plan", "--points", "many"],
         ["train", "x.csv"],
         ["train", "x.csv", "-o", "n", "--hidden", "3x"],
         ["train", "x.csv", "-o", "n", "--activation", "softmax"],

@@ -193,11 +193,14 @@ def construct_integer(
                     f"column {c} of {name} has the denominator {d}: no float holds such a number, "
                     'which "integer" needs; scale it, or use another construction'
                 )
+    # X itself, and the projections with what it takes to cut along them
+    check_memory(points.shape[0] * (8 * points.shape[1] + 40 * _CANDIDATES))
     design = _search(_as_int64(points, "X"), _Targets.of(targets), hidden, dtype, seed, progress)
     sizes = (points.shape[1], *design.widths, targets.shape[1])
     # Measured: an mpq and its place take 120 bytes; the rows of the first layer share theirs.
     pairs = list(pairwise(sizes))
-    check_memory(8 * math.prod(pairs[0]) + 120 * sum(a * b for a, b in pairs[1:]))
+    parameters = 8 * math.prod(pairs[0]) + 120 * sum(a * b for a, b in pairs[1:])
+    check_memory(8 * math.prod(points.shape) + parameters)
     return design.network(points.denominators)
 
 
@@ -215,6 +218,8 @@ def _search(
     for depth in _depths(n, m, hidden):
         best: _Design | None = None
         for t1, t2 in _projections(X, depth, seed, progress):
+            if max(targets.heights) * int(np.ptp(t2.values)) >= LIMITS[dtype]:
+                continue  # one of the sums is larger already
             cut = _cut(t1.values, t2.values, depth)
             if cut is None:
                 continue
@@ -232,13 +237,18 @@ def _search(
                 return best
         if best is not None:
             return best
-    if least is None:
+    bits = math.log2(LIMITS[dtype])
+    if least is None and hidden is not None:
         depth = _best_depth(n, m)
         raise ValueError(
             f'hidden={hidden} is too narrow for {n} points and {m} outputs: "integer" needs about '
             f"{(2 * -(-n // depth) - 1, 2 * depth * m)}"
         )
-    bits = math.log2(LIMITS[dtype])
+    if least is None:
+        raise ValueError(
+            f"no integer network for these data is exact in {dtype}: its sums must stay below "
+            f"2**{bits:.0f}, and X alone goes beyond; scale or round X"
+        )
     advice = (
         'dtype="float64" would do'
         if dtype == "float32" and least[0] < LIMITS["float64"]
@@ -293,7 +303,7 @@ def _projections(
     # Of the weights -1, 0, 1; t is spread over some four deviations.
     deviation = max(1.0, math.sqrt(2 / 3 * float(probe.var(axis=0).sum())))
     start = max(1, math.ceil(8 * depth**2 / (4 * deviation)))
-    sizes = [start, 2 * start, 8 * start]
+    sizes = [start, 2 * start, *(8**k * start for k in range(1, 6))]
     sizes += [start // 2**k for k in range(1, start.bit_length())]
     for size in sizes:
         weights = np.zeros((X.shape[1], _CANDIDATES), dtype=np.int64)

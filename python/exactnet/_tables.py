@@ -88,6 +88,8 @@ def as_targets(y: Any, n_points: int, name: str = "y") -> Table:
             raise ValueError(
                 f"{name} must be (points,) or (points, outputs), not of shape {cells.shape}"
             )
+        if cells.shape[1] == 0:
+            raise ValueError(f"{name} is empty: its shape is {cells.shape}")
         table = None if cells.size == 0 else _from_array(cells, name)
     elif any(_is_row(cell) for cell in cells):
         table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name)

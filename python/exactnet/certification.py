@@ -17,6 +17,7 @@ from exactnet.network import Network
 Array = npt.NDArray[np.float64]
 
 _EXACT = LIMITS["float64"]  # sums computed here are exact below this
+_NO_BIT = 10_000  # beyond all exponents, also when added to one
 _EXPONENTS = {"float32": (-126, 127), "float64": (-1022, 1023)}  # of normal numbers
 
 
@@ -103,28 +104,36 @@ def certificate(
     n, limit = len(inputs), LIMITS[dtype]
     low, high = _EXPONENTS[dtype]
     bound = 0.0
-    integers = [(*_integers(W), *_integers(b)) for W, b in layers]
+    # The last bits that occur in a layer: of every weight, of the biases, of the inputs.
+    last_bits = [(_last_bits(W), _last_bits(b)) for W, b in layers]
+    input_units = _last_bits(inputs).min(axis=0)
     rows = max(1, 2**20 // max(W.shape[0] + W.shape[1] for W, _ in layers))
     for begin in range(0, n, rows):
-        h, unit = _integers(inputs[begin : begin + rows])
-        for (W, w_unit, b, b_unit), activation in zip(integers, activations, strict=True):
-            # everything in units of 2**common, which is exact as long as the sums are
-            common = min(unit + w_unit, b_unit)
-            scale = 2.0 ** (unit + w_unit - common)
-            constant = b * 2.0 ** (b_unit - common)
-            sums = (np.abs(h) @ np.abs(W).T) * scale + np.abs(constant)
-            largest = float(sums.max())
-            bound = max(bound, largest)
-            in_range = common >= low and common + math.log2(largest + 1) < high
-            if largest >= _EXACT or not in_range:
-                return FloatCertificate(int(bound), limit, exact=False, n_points=n)
-            h = (h @ W.T) * scale + constant
+        h, units = inputs[begin : begin + rows], input_units
+        for (W, b), (w_bits, b_bits), activation in zip(
+            layers, last_bits, activations, strict=True
+        ):
+            # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of
+            # their magnitudes is below 2**53 multiples, the one computed here is exact, too.
+            units = np.minimum((w_bits + units).min(axis=1), b_bits)
+            with np.errstate(over="ignore"):
+                sums = (np.abs(h) @ np.abs(W).T + np.abs(b)).max(axis=0)
+                multiples = float(np.ldexp(sums, -units).max())
+            bound = max(bound, multiples)
+            used = units < _NO_BIT // 2
+            in_range = (units[used] >= low).all() and (sums < 2.0**high).all()
+            if multiples >= _EXACT or not in_range:
+                return FloatCertificate(_rounded(bound), limit, exact=False, n_points=n)
+            h = h @ W.T + b
             if activation == "relu":
                 h = np.maximum(h, 0)
-            unit = common
         if progress is not None:
             progress(min(1.0, (begin + rows) / n))
-    return FloatCertificate(int(bound), limit, exact=bound < limit, n_points=n)
+    return FloatCertificate(_rounded(bound), limit, exact=bound < limit, n_points=n)
+
+
+def _rounded(bound: float) -> int:
+    return int(bound) if math.isfinite(bound) else 2**1024
 
 
 def _parameters(
@@ -160,17 +169,41 @@ def _parameters(
 def _inputs(table: Table, dtype: str) -> Array:
     """Return the points as floats, which they must be exactly."""
     numerators = table.numerators
-    values = numerators.astype(np.float64)
-    # objects are compared as Python compares integers with floats: exactly
-    wrong = (values.astype(numerators.dtype) != numerators).any(axis=0)
-    powers = np.zeros(table.shape[1], dtype=np.int64)
-    for c, denominator in enumerate(table.denominators):
-        powers[c] = denominator.bit_length() - 1
-        if wrong[c] or denominator & (denominator - 1):
-            raise ValueError(f"column {c} of X holds numbers that are no {dtype}")
-    result: Array = np.ldexp(values, -powers)
+    if numerators.dtype == object:
+        columns = zip(numerators.T.tolist(), table.denominators, strict=True)
+        result: Array = np.array([[_nearest(n, d) for n in column] for column, d in columns]).T
+        exact = np.array(
+            [
+                [math.isfinite(x) and x.as_integer_ratio() == _lowest(n, d) for x, n in pairs]
+                for pairs, d in zip(
+                    (zip(r, c, strict=True) for r, c in zip(result.T, numerators.T, strict=True)),
+                    table.denominators,
+                    strict=True,
+                )
+            ]
+        ).T
+    else:
+        powers = np.array([d.bit_length() - 1 for d in table.denominators])
+        values = numerators.astype(np.float64)
+        result = np.ldexp(values, -powers)
+        dyadic = np.array([d & (d - 1) == 0 for d in table.denominators])
+        exact = (values.astype(np.int64) == numerators) & dyadic
+    for c in np.flatnonzero(~exact.all(axis=0)):
+        raise ValueError(f"column {c} of X holds numbers that are no {dtype}")
     _check_type(result, dtype, "X")
     return result
+
+
+def _nearest(n: int, d: int) -> float:
+    try:
+        return n / d  # the division of Python's integers rounds correctly
+    except OverflowError:
+        return math.inf
+
+
+def _lowest(n: int, d: int) -> tuple[int, int]:
+    common = math.gcd(n, d)
+    return n // common, d // common
 
 
 def _check_type(values: Array, dtype: str, name: str) -> None:
@@ -181,13 +214,12 @@ def _check_type(values: Array, dtype: str, name: str) -> None:
             raise ValueError(f"{name} holds {values[wrong][0]!r}, which is no float32")
 
 
-def _integers(values: Array) -> tuple[Array, int]:
-    """Return integers and the exponent of their unit: values = integers * 2**exponent."""
-    used = values[values != 0]
-    if not used.size:
-        return values, 0
-    fractions, exponents = np.frexp(used)
+def _last_bits(values: Array) -> npt.NDArray[np.int64]:
+    """Return for every number the exponent of its last bit; a great one for 0."""
+    fractions, exponents = np.frexp(values)
     mantissas = (fractions * 2.0**53).astype(np.int64)
     lowest = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1
-    exponent = int((exponents - 53 + lowest).min())
-    return np.ldexp(values, -exponent), exponent
+    result: npt.NDArray[np.int64] = np.where(
+        values == 0, _NO_BIT, exponents.astype(np.int64) - 53 + lowest
+    )
+    return result

@@ -1,4 +1,4 @@
-"""The command line: exactnet demo | memorize | verify | train | predict."""
+"""The command line: exactnet demo | memorize | verify | plan | train | predict."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from exactnet._progress import ProgressBar
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact_network import ExactNetwork
 from exactnet.network import INITS, LOSSES, DivergenceError, History, Network
+from exactnet.planning import plan
 from exactnet.training import epoch_line
 from exactnet.verification import VerificationReport, verify
 
@@ -133,6 +134,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_run_verify)
 
+    planner = commands.add_parser(
+        "plan",
+        help="print what each construction takes for data of a size, without building it",
+        description="Print a table of all constructions with their hidden widths and parameters, "
+        "and the bits of the longest parameter, memory, time and file size by prediction, for "
+        "random points. The last two columns are how many points hidden layers of these widths "
+        "hold for certain and at most.",
+    )
+    planner.add_argument("--points", metavar="N", type=int, required=True)
+    planner.add_argument("--features", metavar="N", type=int, default=1, help="default: 1")
+    planner.add_argument("--outputs", metavar="N", type=int, default=1, help="default: 1")
+    planner.set_defaults(run=_run_plan)
+
     train = commands.add_parser(
         "train",
         help="train a network of floats on a data file and save it",
@@ -218,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (build, check, train):
         command.add_argument("--threads", type=int, default=1, help="default: 1")
-    for command in (demo, build, check, train):
+    for command in (demo, build, check, planner, train):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -282,6 +296,12 @@ def _run_verify(arguments: argparse.Namespace) -> int:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
     print(json.dumps(_facts(report)) if arguments.json else _sentence(report))
     return 0 if report.exact else 1
+
+
+def _run_plan(arguments: argparse.Namespace) -> int:
+    result = plan(arguments.points, arguments.features, arguments.outputs)
+    print(json.dumps(result.to_dict()) if arguments.json else result)
+    return 0
 
 
 def _check_output(output: str, *inputs: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -176,13 +175,13 @@ def memorize(
     if n_points < points.shape[0]:
         points, targets = points.rows(kept), targets.rows(kept)
     if construction == "integer":
-        if projection != "smallest":
+        if not isinstance(projection, str) or projection != "smallest":
             raise ValueError('"integer" chooses its projections itself: projection="smallest"')
         return construct_integer(
             points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
         )
     construction, widths = _plan(construction, widths, n_points, n_outputs)
-    overhead = _overhead(widths, points.shape[1], n_points, n_outputs)
+    overhead = _overhead(construction, widths, points.shape[1], n_points, n_outputs)
     _check_memory(overhead, limit)
 
     line = _project(points, kept, projection, int(seed), progress)
@@ -344,20 +343,21 @@ def _project(
     return Line(row, gmpy2.mpq(0), t)
 
 
-def _overhead(widths: tuple[int, ...], n_features: int, n_points: int, n_outputs: int) -> int:
-    """Predict the bytes around the digits: pointers in arrays, and objects of the used units.
+def _overhead(
+    construction: str, widths: tuple[int, ...], n_features: int, n_points: int, n_outputs: int
+) -> int:
+    """Predict the bytes of all but digits: two copies of X, pointers, objects of the used units.
 
     Measured: 256 bytes for a weight as an mpq of the core and of gmpy2, 512 for the projection and
     the targets of a point. tests/test_memory.py compares the prediction with the process's peak.
     """
-    sizes = (n_features, *widths, n_outputs)
-    pointers = 8 * sum(a * b for a, b in pairwise(sizes))
-    if len(widths) == 2 and widths[1] >= n_outputs:
-        depth = widths[1] // n_outputs
-        used = -(-n_points // depth) * min(depth, n_points) * n_outputs
-    else:
-        used = 2 * n_points * n_outputs
-    return pointers + 256 * used + 512 * n_points * n_outputs
+    copies = 2 * 8 * n_points * n_features
+    if construction == "one_layer":
+        return copies + 8 * sum(widths) * n_features + n_points * (460 + 275 * n_outputs)
+    a1, a2 = widths
+    depth = a2 // n_outputs
+    used = -(-n_points // depth) * min(depth, n_points) * n_outputs
+    return copies + 8 * a1 * (n_features + a2) + 256 * used + 512 * n_points * n_outputs
 
 
 def _memory_limit(max_bytes: int | None) -> int:
