@@ -182,6 +182,22 @@ INTEGER = {
         dict(X=[[0, 1], [2, 3], [4, 2**60], [2**60, 1]]),
         "exact in float64: its sums must stay below 2**53",
     ),
+    "targets beyond float32 at points of one feature": (
+        dict(X=[[7 * k] for k in range(9)], y=[2**24 + 1] + [0, 1] * 4, dtype="float32"),
+        'dtype="float64" would do',
+    ),
+    "targets beyond float64 at many points": (
+        dict(X=[[7 * k, k * 7919 % 1000] for k in range(100)], y=[2**54 + 1] + [0, 1, 2] * 33),
+        "exact in float64: its sums must stay below 2**53, the best found reach 2**5",
+    ),
+    "targets beyond float64 in wide layers": (
+        dict(X=[[7 * k] for k in range(9)], y=[2**54 + 1] + [0, 1] * 4, hidden=(50, 50)),
+        "exact in float64: its sums must stay below 2**53",
+    ),
+    "inputs beyond float64 in wide layers": (
+        dict(X=[[0, 1], [2, 3], [4, 2**60], [2**60, 1]], hidden=(50, 50)),
+        "exact in float64: its sums must stay below 2**53",
+    ),
     "too narrow": (
         dict(X=[[k, k] for k in range(100)], y=[k % 3 for k in range(100)], hidden=(5, 5)),
         'hidden=(5, 5) is too narrow for 100 points and 1 outputs: "integer" needs about (19, 20)',

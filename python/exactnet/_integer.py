@@ -193,6 +193,10 @@ def construct_integer(
                     f"column {c} of {name} has the denominator {d}: no float holds such a number, "
                     'which "integer" needs; scale it, or use another construction'
                 )
+    exponent = 127 if dtype == "float32" else 1023
+    for table, name in ((points, "X"), (targets, "y")):
+        if max(d.bit_length() for d in table.denominators) > exponent - 60:
+            raise ValueError(f"{name} holds numbers too small for {dtype}: scale them")
     # X itself, and the projections with what it takes to cut along them
     check_memory(points.shape[0] * (8 * points.shape[1] + 40 * _CANDIDATES))
     design = _search(_as_int64(points, "X"), _Targets.of(targets), hidden, dtype, seed, progress)
@@ -214,22 +218,24 @@ def _search(
 ) -> _Design:
     """Return the design of fewest units whose bound is below that of the type."""
     n, m = targets.levels.shape
-    least: tuple[float, _Design] | None = None  # of all bounds, for the error
+    limit = LIMITS[dtype]
+    lowest = math.inf  # of all bounds, also of designs that are too wide
     for depth in _depths(n, m, hidden):
         best: _Design | None = None
         for t1, t2 in _projections(X, depth, seed, progress):
-            if max(targets.heights) * int(np.ptp(t2.values)) >= LIMITS[dtype]:
-                continue  # one of the sums is larger already
+            reach = float(max(targets.heights) * int(np.ptp(t2.values)))
+            if reach >= limit:  # one of the sums is no smaller
+                lowest = min(lowest, reach)
+                continue
             cut = _cut(t1.values, t2.values, depth)
             if cut is None:
                 continue
             for middle in (False, True):
                 design = _Design(t1, t2, *cut, targets, middle)
-                if hidden is not None and not _within(design.widths, hidden):
+                lowest = min(lowest, design.bound)
+                if design.bound >= limit:
                     continue
-                if least is None or design.bound < least[0]:
-                    least = design.bound, design
-                if design.bound < LIMITS[dtype]:
+                if hidden is None or _within(design.widths, hidden):
                     if best is None or sum(design.widths) < sum(best.widths):
                         best = design
                     break
@@ -237,27 +243,26 @@ def _search(
                 return best
         if best is not None:
             return best
-    bits = math.log2(LIMITS[dtype])
-    if least is None and hidden is not None:
+    if lowest < limit or (hidden is not None and not _best_possible(n, m, hidden)):
         depth = _best_depth(n, m)
         raise ValueError(
             f'hidden={hidden} is too narrow for {n} points and {m} outputs: "integer" needs about '
             f"{(2 * -(-n // depth) - 1, 2 * depth * m)}"
         )
-    if least is None:
-        raise ValueError(
-            f"no integer network for these data is exact in {dtype}: its sums must stay below "
-            f"2**{bits:.0f}, and X alone goes beyond; scale or round X"
-        )
-    advice = (
-        'dtype="float64" would do'
-        if dtype == "float32" and least[0] < LIMITS["float64"]
-        else "scale or round the data"
-    )
-    raise ValueError(
-        f"no integer network for these data is exact in {dtype}: its sums must stay below "
-        f"2**{bits:.0f}, the best found reach 2**{math.log2(least[0]):.1f}; {advice}"
-    )
+    sums = f"its sums must stay below 2**{math.log2(limit):.0f}"
+    if lowest == math.inf:
+        sums += ", and X alone goes beyond"
+    else:
+        sums += f", the best found reach 2**{math.log2(lowest):.1f}"
+    within = dtype == "float32" and lowest < LIMITS["float64"]
+    advice = 'dtype="float64" would do' if within else "scale or round the data"
+    raise ValueError(f"no integer network for these data is exact in {dtype}: {sums}; {advice}")
+
+
+def _best_possible(n: int, m: int, hidden: tuple[int, ...]) -> bool:
+    """Whether any cut of n points into blocks stays within the widths."""
+    depth = hidden[-1] // (2 * m)
+    return len(hidden) in (2, 3) and depth > 0 and 2 * -(-n // depth) - 1 <= hidden[0]
 
 
 def _within(widths: tuple[int, ...], hidden: tuple[int, ...]) -> bool:

@@ -23,7 +23,7 @@ _EXPONENTS = {"float32": (-126, 127), "float64": (-1022, 1023)}  # of normal num
 
 @dataclass(frozen=True)
 class FloatCertificate:
-    """What `certificate` found; true in a condition if and only if inference is exact.
+    """What `certificate` found; true in a condition if it proves inference exact.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class FloatCertificate:
     limit : int
         2**24 or 2**53: floats hold all integers up to it.
     exact : bool
-        Whether the bound lies below the limit: then no sum, partial sum or product is ever
+        Whether the bound lies below the limit and all exponents in the type's range: then no sum, partial sum or product is ever
         rounded, in whatever order and with or without fused multiply-add.
     n_points : int
     """
@@ -100,16 +100,16 @@ def certificate(
         raise ValueError(
             f"X has {table.shape[1]} features but the network takes {layers[0][0].shape[1]}"
         )
-    inputs = _inputs(table, dtype)
-    n, limit = len(inputs), LIMITS[dtype]
+    n, limit = table.shape[0], LIMITS[dtype]
     low, high = _EXPONENTS[dtype]
     bound = 0.0
     # The last bits that occur in a layer: of every weight, of the biases, of the inputs.
     last_bits = [(_last_bits(W), _last_bits(b)) for W, b in layers]
-    input_units = _last_bits(inputs).min(axis=0)
+    input_units = _units(table)
     rows = max(1, 2**20 // max(W.shape[0] + W.shape[1] for W, _ in layers))
     for begin in range(0, n, rows):
-        h, units = inputs[begin : begin + rows], input_units
+        part = table.rows(np.arange(begin, min(n, begin + rows)))
+        h, units = _inputs(part, dtype), input_units
         for (W, b), (w_bits, b_bits), activation in zip(
             layers, last_bits, activations, strict=True
         ):
@@ -164,6 +164,17 @@ def _parameters(
         for name, values in zip(("weights", "biases"), layer, strict=True):
             _check_type(values, dtype, f"{name}[{k}]")
     return layers, list(activations)
+
+
+def _units(table: Table) -> npt.NDArray[np.int64]:
+    """Return the exponent of the last bit that occurs in every column."""
+    units = np.full(table.shape[1], _NO_BIT)
+    for c, denominator in enumerate(table.denominators):
+        column = table.numerators[:, c]
+        bits = int(np.bitwise_or.reduce(column))
+        if bits:
+            units[c] = (bits & -bits).bit_length() - denominator.bit_length()
+    return units
 
 
 def _inputs(table: Table, dtype: str) -> Array:

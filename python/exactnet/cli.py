@@ -1,4 +1,4 @@
-"""The command line: exactnet demo | memorize | verify | plan | train | predict."""
+"""The command line: exactnet demo | memorize | verify | plan | train | predict | draw."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import exactnet
-from exactnet import _demo
+from exactnet import _demo, plot
 from exactnet._certificate import certify
 from exactnet._datafiles import Data, read_data
 from exactnet._files import atomic_write, check_writable
@@ -230,6 +230,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.set_defaults(run=_run_predict)
 
+    draw = commands.add_parser(
+        "draw",
+        help="draw a network",
+        description="Draw NETWORK with a circle for each unit and a line for each weight, whose "
+        "width is its size and whose colour is its sign: blue is positive, vermillion negative. "
+        "Wide layers are folded. Needs matplotlib, which comes with exactnet[plot].",
+    )
+    draw.add_argument(
+        "network", metavar="NETWORK", help="file that `exactnet train` or `memorize` wrote"
+    )
+    draw.add_argument("-o", "--output", metavar="FILE", required=True, help=".png or .svg to write")
+    draw.add_argument(
+        "--dpi", metavar="N", type=int, default=150, help="of PNG, 8 inches wide; default: 150"
+    )
+    draw.add_argument(
+        "--image",
+        metavar="HxW",
+        type=_image,
+        default="auto",
+        help="height and width of the inputs, to draw the first layer's weights as images, or "
+        "none; default: a square, if the inputs are a square number from 25",
+    )
+    draw.add_argument(
+        "--max-bytes", type=int, default=2**30, help="as of verify, for memorized networks"
+    )
+    draw.set_defaults(run=_run_draw)
+
     for command in (build, check, train):
         command.add_argument("--threads", type=int, default=1, help="default: 1")
     for command in (demo, build, check, planner, train):
@@ -241,6 +268,15 @@ def _hidden(text: str) -> list[int]:
     if not re.fullmatch(r"[0-9]+([x,][0-9]+)*", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 30 or 128x64")
     return [int(width) for width in re.split("[x,]", text)]
+
+
+def _image(text: str) -> tuple[int, int] | str | None:
+    if text == "none":
+        return None
+    match = re.fullmatch(r"([0-9]+)x([0-9]+)", text, re.ASCII)
+    if text != "auto" and not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 28x28, none or auto")
+    return (int(match[1]), int(match[2])) if match else text
 
 
 def _run_demo(arguments: argparse.Namespace) -> int:
@@ -446,6 +482,18 @@ def _run_predict(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         right = sum(bool(c == t) for c, t in zip(result[:, 0].tolist(), y, strict=True))
         print(f"accuracy {right / len(result):.4f}: {right} of {len(result)}", file=sys.stderr)
+    return 0
+
+
+def _run_draw(arguments: argparse.Namespace) -> int:
+    plot.check_picture(arguments.output)
+    _check_output(arguments.output, arguments.network)
+    network = _load_network(arguments.network, arguments.max_bytes)
+    try:
+        plot.save_network(network, arguments.output, dpi=arguments.dpi, image_shape=arguments.image)
+    except ImportError as error:
+        return _fail(str(error))
+    print(f"wrote {arguments.output}")
     return 0
 
 

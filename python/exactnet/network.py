@@ -201,6 +201,21 @@ class Network:
         """Number of inputs, of the units of every hidden layer, and of outputs."""
         return [self.weights[0].shape[1], *(w.shape[0] for w in self.weights)]
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_core"]  # made anew of the rest
+        state["_generator"] = self._generator.state
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._generator = _core.Generator(state["_generator"])
+        # Copies, for joblib and Dask unpickle arrays into memory that cannot be written to.
+        weights = [np.array(a, order="C") for a in state["weights"]]
+        biases = [np.array(a, order="C") for a in state["biases"]]
+        self._set(weights, biases, state["activations"])
+        self._state = state["_state"]
+
     def __repr__(self) -> str:
         return f"Network({self.layer_sizes}, activations={self.activations}, dtype={self.dtype})"
 

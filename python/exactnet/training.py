@@ -211,8 +211,13 @@ def fit(
     record_gradient_norms: bool,
     n_threads: int,
     verbose: bool,
+    poll: Callable[[float], None] | None = None,
 ) -> History:
-    """Do what `Network.fit` says."""
+    """Do what `Network.fit` says.
+
+    `poll` is called now and then; what it raises ends the training. `sweep` needs it, whose
+    threads do not hear of Ctrl-C.
+    """
     epochs = positive_integer(epochs, "epochs")
     batch_size = positive_integer(batch_size, "batch_size")
     n_threads = thread_count(n_threads)
@@ -276,7 +281,7 @@ def fit(
             while len(history.loss) < epochs:
                 epoch = len(history.loss)
                 rates = _rates(learning_rate, epoch, min(per_call, epochs - epoch))
-                progress = None
+                progress = poll
                 if verbose:
                     progress = lambda share, done=epoch: bar((done + share) / epochs)  # noqa: E731
                 try:

@@ -1,0 +1,217 @@
+"""What the estimators add to `Network.fit`, and what `sweep` makes of two cores; as Markdown.
+
+    python benches/estimators.py
+
+The contenders of a table take turns, so that the load of a shared machine falls on all of them;
+ratios are the medians of those within a turn. The first table, of one thread, counts the time of
+the processor, which others on the machine do not take from us. Real MNIST when present (EXACTNET_DATA), the bundled
+digits otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+
+# scikit-learn's products are to use one core per process, as ours
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import platform
+import statistics
+import time
+import warnings
+
+import joblib
+import numpy as np
+import sklearn
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier as PeerClassifier
+
+import exactnet
+from exact_table import cpu
+from exactnet import Network, datasets, sweep
+from exactnet.sklearn import MLPClassifier
+
+N_NETWORKS = 32
+SWEEP_EPOCHS = 10
+PEER_SHARE = 4  # of the networks; scikit-learn's own training of all would take minutes
+
+
+def turns(contenders, repetitions, clock=time.perf_counter):
+    """Return the seconds of every contender in every turn."""
+    seconds = {name: [] for name in contenders}
+    for _ in range(repetitions):
+        for name, call in contenders.items():
+            begin = clock()
+            call()
+            seconds[name].append(clock() - begin)
+    return seconds
+
+
+def ratio(seconds, one, other):
+    """Return how many times as long as `other` one took."""
+    return statistics.median(a / b for a, b in zip(seconds[one], seconds[other], strict=True))
+
+
+def overhead(X, y, hidden, batch_size, epochs, solver):
+    """Measure fit of the estimator, with its test of convergence in every epoch, and without."""
+    rate = 0.001 if solver == "adam" else 0.1
+
+    def network():
+        net = Network(
+            [X.shape[1], *hidden, 10],
+            activations=["relu"] * len(hidden) + ["softmax"],
+            init="glorot_uniform",
+            seed=0,
+        )
+        net.fit(
+            X,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=rate,
+            optimizer=solver,
+            loss="cross_entropy",
+        )
+        return net
+
+    def estimator(**options):
+        model = MLPClassifier(
+            hidden,
+            solver=solver,
+            momentum=0.0,
+            batch_size=batch_size,
+            learning_rate_init=rate,
+            max_iter=epochs,
+            random_state=0,
+            **options,
+        )
+        return model.fit(X, y).network_
+
+    never = dict(n_iter_no_change=np.inf)
+    watched = dict(n_iter_no_change=epochs)  # counts, but does not end before
+    for other in (estimator(**never), estimator(**watched)):
+        for a, b in zip(network().weights, other.weights, strict=True):
+            assert (a == b).all()  # the same work
+    seconds = turns(
+        {
+            "Network.fit": network,
+            "MLPClassifier": lambda: estimator(**watched),
+            "without test of convergence": lambda: estimator(**never),
+        },
+        9,
+        time.process_time,
+    )
+    return seconds, [
+        ratio(seconds, name, "Network.fit")
+        for name in ("MLPClassifier", "without test of convergence")
+    ]
+
+
+def sweeps(X, y):
+    """Measure 32 small networks, on one core, on two, and by scikit-learn."""
+    configs = [dict(learning_rate=rate, seed=k) for k in range(16) for rate in (0.05, 0.2)]
+    assert len(configs) == N_NETWORKS
+    common = dict(
+        layer_sizes=[X.shape[1], 30, 10],
+        activations=["sigmoid", "softmax"],
+        init="glorot_uniform",
+        loss="cross_entropy",
+        epochs=SWEEP_EPOCHS,
+        batch_size=10,
+    )
+
+    def peer(config):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are counted
+        model = PeerClassifier(
+            30,
+            "logistic",
+            solver="sgd",
+            momentum=0.0,
+            alpha=0.0,
+            batch_size=10,
+            learning_rate_init=config["learning_rate"],
+            max_iter=SWEEP_EPOCHS,
+            n_iter_no_change=SWEEP_EPOCHS,
+            random_state=config["seed"],
+        )
+        return model.fit(X, y)
+
+    few = configs[:: N_NETWORKS // PEER_SHARE]
+    with joblib.Parallel(n_jobs=2) as parallel:
+        parallel(joblib.delayed(abs)(k) for k in range(2))  # starts its processes
+        seconds = turns(
+            {
+                "one core": lambda: sweep(configs, X, y, n_jobs=1, **common),
+                "two cores": lambda: sweep(configs, X, y, n_jobs=2, **common),
+                "scikit-learn": lambda: [peer(config) for config in few],
+                "scikit-learn, two processes": lambda: parallel(
+                    joblib.delayed(peer)(config) for config in few
+                ),
+            },
+            5,
+        )
+    for name in ("scikit-learn", "scikit-learn, two processes"):
+        seconds[name] = [s * N_NETWORKS / PEER_SHARE for s in seconds[name]]
+    return seconds
+
+
+def main():
+    """Print both tables and whether the targets hold."""
+    try:
+        X, y = datasets.load_mnist()[:2]
+        X, y, what = X[:50_000], y[:50_000], "50,000 MNIST images"
+    except FileNotFoundError:
+        X, y = datasets.load_digits()[:2]
+        what = "1,437 digits"
+    print(
+        f"Machine: {cpu()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors."
+    )
+    print(
+        f"Versions: exactnet {exactnet.__version__}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}, scikit-learn {sklearn.__version__}. Medians.\n"
+    )
+    print(
+        f"Training of {what}, one thread, seconds of the processor:\n\n"
+        "| network | epochs | Network.fit | MLPClassifier | without test of convergence |\n"
+        "|---|---|---|---|---|"
+    )
+    failures = []
+    for hidden, batch_size, epochs, solver in (
+        ((30,), 10, 10, "sgd"),
+        ((128, 64), 64, 5, "sgd"),
+        ((100,), 200, 5, "adam"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            seconds, ratios = overhead(X, y, hidden, batch_size, epochs, solver)
+        sizes = [X.shape[1], *hidden, 10]
+        print(
+            f"| {sizes} {solver}, batch {batch_size} | {epochs} "
+            f"| {statistics.median(seconds['Network.fit']):.3g} s "
+            f"| {100 * (ratios[0] - 1):+.1f} % | {100 * (ratios[1] - 1):+.1f} % |"
+        )
+        if max(ratios) > 1.1:
+            failures.append(f"{sizes}: fit takes {max(ratios):.2f} x as long, more than 1.1")
+
+    X, y = datasets.load_digits()[:2]
+    seconds = sweeps(X, y)
+    print(
+        f"\n{N_NETWORKS} networks [64, 30, 10] of sigmoid and softmax, batch 10, {SWEEP_EPOCHS} "
+        f"epochs of 1,437 digits\n(of scikit-learn's, {PEER_SHARE} were trained and "
+        f"{N_NETWORKS // PEER_SHARE} times their time taken):\n\n"
+        "| | seconds | as a multiple of sweep on two cores |\n|---|---|---|"
+    )
+    for name, values in seconds.items():
+        label = name if name.startswith("scikit") else f"sweep, {name}"
+        print(
+            f"| {label} | {statistics.median(values):.3g} "
+            f"| {ratio(seconds, name, 'two cores'):.3g} x |"
+        )
+    for name, least in (("one core", 1.7), ("scikit-learn", 20)):
+        if (value := ratio(seconds, name, "two cores")) < least:
+            failures.append(f"sweep: {value:.3g} x as fast as {name}, less than {least} x")
+    print("\n" + ("\n".join(failures) or "All targets hold."))
+
+
+if __name__ == "__main__":
+    main()
