@@ -89,22 +89,22 @@ Value narrow(const Integer& value) {
 }
 
 /// The columns that vary, as (numerator - offset) / step, column-major so that one weight is
-/// applied to all rows at once.
-template <class Value>
+/// applied to all rows at once. `Stored` is Value or narrower: it is memory that takes time here.
+template <class Value, class Stored>
 struct Columns {
-    std::vector<std::size_t> index;          // in the table
-    std::vector<std::vector<Value>> values;  // [varying column][row], from 0 to span
+    std::vector<std::size_t> index;           // in the table
+    std::vector<std::vector<Stored>> values;  // [varying column][row], from 0 to span
     std::vector<Value> spans;
 };
 
-template <class Value>
-Columns<Value> normalise(const Table& points, const Projection& affine, Monitor& monitor) {
-    Columns<Value> columns;
+template <class Value, class Stored>
+Columns<Value, Stored> normalise(const Table& points, const Projection& affine, Monitor& monitor) {
+    Columns<Value, Stored> columns;
     for (std::size_t c = 0; c < points.cols; ++c) {
         if (affine.steps[c].sign() != 0) columns.index.push_back(c);
     }
     const std::size_t n = columns.index.size();
-    columns.values.assign(n, std::vector<Value>(points.rows));
+    columns.values.assign(n, std::vector<Stored>(points.rows));
     columns.spans.assign(n, Value(0));
     std::vector<Value> offsets, steps;
     for (const std::size_t c : columns.index) {
@@ -115,7 +115,7 @@ Columns<Value> normalise(const Table& points, const Projection& affine, Monitor&
         monitor.step(0);
         for (std::size_t k = 0; k < n; ++k) {
             const std::size_t c = columns.index[k];
-            Value& value = columns.values[k][r];
+            Value value;
             if constexpr (std::is_same_v<Value, std::int64_t>) {
                 value = points.small[r * points.cols + c] - offsets[k];
                 if (steps[k] != 1) value /= steps[k];
@@ -123,9 +123,22 @@ Columns<Value> normalise(const Table& points, const Projection& affine, Monitor&
                 value = exact_div(points.numerator(r, c) - offsets[k], steps[k]);
             }
             columns.spans[k] = std::max(columns.spans[k], value);
+            columns.values[k][r] = static_cast<Stored>(std::move(value));
         }
     }
     return columns;
+}
+
+/// Whether the differences of small numerators fit into 32 bits.
+bool is_narrow(const Table& points) {
+    const std::int64_t* const end = points.small + points.rows * points.cols;
+    std::int64_t low = 0, high = 0;
+    for (const std::int64_t* value = points.small; value != end; ++value) {
+        low = std::min(low, *value);
+        high = std::max(high, *value);
+    }
+    constexpr std::int64_t limit = std::int64_t{1} << 30;
+    return -limit < low && high < limit;
 }
 
 void add_scaled(std::int64_t& sum, std::int64_t value, std::int64_t weight) {
@@ -164,10 +177,11 @@ bool all_distinct(std::vector<Value>& values, const Value& low, const Value& ran
     return std::adjacent_find(values.begin(), values.end()) == values.end();
 }
 
-template <class Value>
+template <class Value, class Stored>
 class Search {
    public:
-    Search(const Columns<Value>& columns, std::size_t rows, std::uint64_t seed, Monitor& monitor)
+    Search(const Columns<Value, Stored>& columns, std::size_t rows, std::uint64_t seed,
+           Monitor& monitor)
         : columns_(columns), rows_(rows), generator_(seed), monitor_(monitor) {}
 
     /// False when 64 bits would overflow: the caller goes on with Integer.
@@ -233,7 +247,7 @@ class Search {
         for (std::size_t c = 0; c < weights_.size(); ++c) {
             const std::int64_t weight = weights_[c];
             if (weight == 0) continue;
-            const std::vector<Value>& column = columns_.values[c];
+            const std::vector<Stored>& column = columns_.values[c];
             for (std::size_t r = 0; r < rows; ++r) add_scaled(values_[r], column[r], weight);
             if (rows > prefix) monitor_.step(0);
         }
@@ -248,7 +262,7 @@ class Search {
         return all_distinct(values_, low, range_, bits_, monitor_);
     }
 
-    const Columns<Value>& columns_;
+    const Columns<Value, Stored>& columns_;
     std::size_t rows_;
     Generator generator_;
     Monitor& monitor_;
@@ -258,15 +272,15 @@ class Search {
     std::vector<std::uint64_t> bits_;
 };
 
-template <class Value>
+template <class Value, class Stored>
 bool search(const Table& points, Strategy strategy, std::uint64_t seed, Projection& projection,
             Monitor& monitor) {
-    const auto columns = normalise<Value>(points, projection, monitor);
+    const auto columns = normalise<Value, Stored>(points, projection, monitor);
     if (columns.index.empty()) {  // a single row: every weight is 0
         projection.values.resize(points.rows);
         return true;
     }
-    Search<Value> search(columns, points.rows, seed, monitor);
+    Search<Value, Stored> search(columns, points.rows, seed, monitor);
     // A budget in multiply-adds, not in seconds, keeps the result the same on every machine.
     const std::size_t budget = std::is_same_v<Value, std::int64_t> ? 2'000'000 : 100'000;
     const std::size_t tries =
@@ -319,9 +333,14 @@ Projection choose_projection(const Table& points, Strategy strategy, std::uint64
     }
     if (strategy == Strategy::lexicographic) {
         lexicographic(points, projection, monitor);
-    } else if (!points.is_small() ||
-               !search<std::int64_t>(points, strategy, seed, projection, monitor)) {
-        search<Integer>(points, strategy, seed, projection, monitor);
+    } else {
+        const auto run = [&]<class Value, class Stored>(Value, Stored) {
+            return search<Value, Stored>(points, strategy, seed, projection, monitor);
+        };
+        constexpr std::int64_t wide = 0;
+        const bool found =
+            points.is_small() && (is_narrow(points) ? run(wide, std::int32_t{}) : run(wide, wide));
+        if (!found) run(Integer(), Integer());
     }
     for (Integer& step : projection.steps) {
         if (step.sign() == 0) step = 1;  // a constant column: any step will do
