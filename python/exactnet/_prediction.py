@@ -151,8 +151,9 @@ class Model:
             python=1e-6 * n + 0.7e-6 * n * m + 4e-9 * (a1 * d + a1 * a2),
             gmp=used * (2.7e-6 + 3.1e-9 * largest + 1.1e-13 * largest**2),  # measured
         )
-        memory = _overhead(hidden, d, n, m) + 2 * bits / 8
         name = "theorem3" if m == 1 else "theorem4"
+        copies = 2 * 8 * n * d  # of X, which all predictions get below
+        memory = _overhead(name, hidden, d, n, m) - copies + 2 * bits / 8
         bits += self._first_layer_bits(a1)
         return self._prediction(name, None, hidden, largest, memory, seconds, bits)
 
@@ -222,6 +223,8 @@ class Model:
         reach = self.width * sigma
         bounds = self._integer_bounds(blocks, depth, sigma, reach)
         middle = bounds[0] >= limit
+        if (_TARGET_LEVELS - 1) * reach >= limit:
+            return None, 0.0, 0.0  # seen before a cut
         if bounds[middle] >= limit:
             return None, 1 if d == 1 else _PAIRS, 0.0
         return _Design(depth, blocks, middle, reach, sigma, 2 * depth * m), tried, done
@@ -232,7 +235,7 @@ class Model:
             return [1]
         spread = math.sqrt(2 / 3 * self.d) * self.deviation
         start = max(1, math.ceil(2 * depth**2 / spread))
-        sizes = [start, 2 * start, 8 * start]
+        sizes = [start, 2 * start, *(8**k * start for k in range(1, 6))]
         sizes += [start // 2**k for k in range(1, start.bit_length())]
         return [s for s in sizes if s * self.levels * self.d < LIMITS["float64"]]
 
