@@ -4,8 +4,8 @@
 
 The contenders of a table take turns, so that the load of a shared machine falls on all of them;
 ratios are the medians of those within a turn. The first table, of one thread, counts the time of
-the processor, which others on the machine do not take from us. Real MNIST when present (EXACTNET_DATA), the bundled
-digits otherwise.
+the processor, which others on the machine do not take from us. Real MNIST when present
+(EXACTNET_DATA), the bundled digits otherwise.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ import threading, time
 import numpy as np
 from exactnet import sweep
 X = np.random.default_rng(0).normal(size=(20_000, 200))
-configs = [dict(layer_sizes=[200, 300, 10], epochs=1000, seed=k) for k in range(8)]
+configs = [dict(layer_sizes=[200, 3000, 1000, 10], epochs=9, seed=k) for k in range(8)]
 y = np.arange(len(X)) % 10
 threading.Timer(1.0, print, ["started"], dict(flush=True)).start()
 try:

@@ -909,7 +909,8 @@ validation_scores_ :
         assert_all_finite(y, estimator_name=type(self).__name__, input_name=name)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return y[:, None] if y.ndim == 1 else y
+        values: Array = y[:, None] if y.ndim == 1 else y
+        return values
 
     def _targets(self, y: Array, fresh: bool, incremental: bool, classes: Any) -> tuple[Array, int]:
         values = self._values(y)
@@ -1071,15 +1072,14 @@ class Memorizer(BaseEstimator):
         check_is_fitted(self, "network_")
         X = validate_data(self, X, reset=False)
         if self.arithmetic == "exact":
-            outputs = to_floats(self.network_.predict(X, n_threads=self.n_threads))
+            outputs: Array = to_floats(self.network_.predict(X, n_threads=self.n_threads))
         else:
             if self._floats is None:  # the parameter was set after fit
                 self._floats = self.network_.to_network()
             outputs = self._floats.predict(X)
         if self.task == "regression":
-            numbers_: Array = outputs.ravel() if outputs.shape[1] == 1 else outputs
-            return numbers_
-        if self.encoding == "one_hot":
+            return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        if outputs.shape[1] > 1:  # one_hot, when it was fitted
             codes = np.argmax(outputs, axis=1)
         else:  # far from the points that it knows, a network may return anything
             codes = np.rint(np.nan_to_num(outputs[:, 0])).clip(0, len(self.classes_) - 1)

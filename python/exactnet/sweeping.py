@@ -44,6 +44,15 @@ class SweepResult:
         None after an error.
     error : Exception or None
         What `Network` or `Network.fit` raised.
+
+    Examples
+    --------
+    >>> from exactnet import sweep
+    >>> configs = [dict(layer_sizes=[1, 1], learning_rate=rate, seed=0) for rate in (0.1, -0.1)]
+    >>> for result in sweep(configs, [[0], [1]], [1, 3]):
+    ...     print(result.config["learning_rate"], repr(result.error))
+    0.1 None
+    -0.1 ValueError('learning_rate must be positive, not -0.1')
     """
 
     config: dict[str, Any]
