@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -81,8 +81,11 @@ def relative(weights: Array, largest: Any) -> npt.NDArray[np.float64]:
 
 def short(value: Any) -> str:
     """Return a number of any size in three digits."""
-    number = float(value)
-    if number and math.isfinite(number):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = 0.0
+    if number:
         return f"{number:.3g}"
     import gmpy2  # whose floats have exponents of any size
 
@@ -146,9 +149,12 @@ class _Column:
 
 
 def draw_network(
-    ax: Axes, net: Any, max_units: int, image_shape: tuple[int, int] | str | None
-) -> None:
-    """Do what `exactnet.plot.network` describes."""
+    make_axes: Callable[[], Axes],
+    net: Any,
+    max_units: int,
+    image_shape: tuple[int, int] | str | None,
+) -> Axes:
+    """Do what `exactnet.plot.network` describes, in Axes that are made once all is checked."""
     weights, activations = parameters(net)
     sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
     max_units = positive_integer(max_units, "max_units")
@@ -163,6 +169,7 @@ def draw_network(
         kinds[0] = f"{image[0]} x {image[1]}"
     scales = [f"|w| ≤ {short(v)}" if v else "all w = 0" for v in largest]
 
+    ax = make_axes()
     ax.set_axis_off()
     width, height = axes_size(ax)
     side = min(_SIDE, width / 10)
@@ -172,7 +179,9 @@ def draw_network(
     for k, n in enumerate(sizes):
         most, pitch = max_units, _GREATEST_PITCH
         if image is not None and k == 1:
-            most, pitch = min(max_units, _MOST_IMAGES), _GREATEST_IMAGE
+            pitch = _GREATEST_IMAGE
+            if n > _MOST_IMAGES + _FOLD:  # else the fold would take the room of what it hides
+                most = min(max_units, _MOST_IMAGES)
         x = side + (k + 0.5) * step
         columns.append(_Column(n, x, labels.bottom, height - labels.top, most, pitch))
     circles = columns if image is None else [c for k, c in enumerate(columns) if k != 1]
@@ -196,6 +205,7 @@ def draw_network(
     ax.set_aspect("equal")
     ax.set_xlim(0, width)
     ax.set_ylim(0, height)
+    return ax
 
 
 def _image_shape(shape: Any, n_inputs: int) -> tuple[int, int] | None:
@@ -375,9 +385,9 @@ def _draw_legend(ax: Axes, signs: list[bool], size: float, width: float) -> None
 
 
 def draw_first_layer(
-    ax: Axes, net: Any, image_shape: tuple[int, int] | None, max_units: int
-) -> None:
-    """Do what `exactnet.plot.first_layer` describes."""
+    make_axes: Callable[[], Axes], net: Any, image_shape: tuple[int, int] | None, max_units: int
+) -> Axes:
+    """Do what `exactnet.plot.first_layer` describes, as `draw_network`."""
     weights = parameters(net)[0][0]
     height, width = check_image_shape(image_shape, weights.shape[1])
     max_units = positive_integer(max_units, "max_units")
@@ -385,6 +395,7 @@ def draw_first_layer(
     largest = greatest(weights)
     shares = relative(weights[:n], largest).reshape(n, height, width)
 
+    ax = make_axes()
     # as many columns as make the whole about as wide and high as the axes
     available = axes_size(ax)
     ratio = available[0] / available[1] * (height / width)
@@ -415,3 +426,4 @@ def draw_first_layer(
     if largest:
         bar = ax.figure.colorbar(picture, ax=ax, ticks=[-1, 0, 1], shrink=0.7, label="weight")
         bar.ax.set_yticklabels(["-" + short(largest), "0", short(largest)])
+    return ax

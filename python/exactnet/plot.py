@@ -82,7 +82,8 @@ def network(
         the last half.
     image_shape : (height, width), "auto" or None
         If the inputs are an image, the units of the first layer are drawn as the images of their
-        weights; of those at most 8. "auto" takes inputs of a square number from 25 for an image.
+        weights, more than 10 folded to 8. "auto" takes a square number of inputs, from 25, for an
+        image.
 
     Returns
     -------
@@ -105,9 +106,7 @@ def network(
     >>> [text.get_text() for text in ax.texts[:3]]
     ['2\ninputs', '3\nsigmoid', '1\nsigmoid']
     """
-    ax = _axes(ax, bare=True)
-    _drawing.draw_network(ax, net, max_units, image_shape)
-    return ax
+    return _drawing.draw_network(lambda: _axes(ax, bare=True), net, max_units, image_shape)
 
 
 def save_network(
@@ -156,10 +155,12 @@ def save_network(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE, layout="constrained")
-    _drawing.draw_network(_bare(figure), net, max_units, image_shape)
+    _drawing.draw_network(lambda: _bare(figure), net, max_units, image_shape)
     metadata = {"Date": None} if kind == "svg" else None
-    # The same network is the same file: names in SVG come from a salt, which else is random.
-    with rc_context({"svg.hashsalt": "exactnet"}), atomic_write(path, binary=True) as file:
+    # The same network is the same file: names in SVG come from a salt, which else is random. And
+    # the images stay apart there, which else become one large one.
+    settings: dict[Any, Any] = {"svg.hashsalt": "exactnet", "image.composite_image": False}
+    with rc_context(settings), atomic_write(path, binary=True) as file:
         figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
 
 
@@ -210,9 +211,7 @@ def first_layer(
     >>> len(plot.first_layer(Network([64, 30, 10], seed=0)).images)
     30
     """
-    ax = _axes(ax, bare=True)
-    _drawing.draw_first_layer(ax, net, image_shape, max_units)
-    return ax
+    return _drawing.draw_first_layer(lambda: _axes(ax, bare=True), net, image_shape, max_units)
 
 
 def learning_curves(history: History, ax: Axes | None = None) -> Axes:
@@ -763,6 +762,8 @@ def _confusion(labels: Any, predicted: Any, classes: Any) -> tuple[Array, list[s
     if len(known) > _MOST_CLASSES:
         raise ValueError(f"there are {len(known)} classes; at most {_MOST_CLASSES} can be drawn")
     place = {value: k for k, value in enumerate(known)}
+    if len(place) < len(known):
+        raise ValueError("classes holds a class twice")
     counts = np.zeros((len(known), len(known)), dtype=np.int64)
     for t, p in zip(true, taken, strict=True):
         for value in (t, p):
