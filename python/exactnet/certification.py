@@ -33,8 +33,9 @@ class FloatCertificate:
     limit : int
         2**24 or 2**53: floats hold all integers up to it.
     exact : bool
-        Whether the bound lies below the limit and all exponents in the type's range: then no sum, partial sum or product is ever
-        rounded, in whatever order and with or without fused multiply-add.
+        Whether the bound lies below the limit and all exponents in the type's range: then no sum,
+        partial sum or product is ever rounded, in whatever order and with or without fused
+        multiply-add.
     n_points : int
     """
 
