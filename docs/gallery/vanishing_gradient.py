@@ -43,7 +43,7 @@ def small(activation, seed):
 
 falls = {}
 for title, make, style in (
-    ("sigmoid, within 1/$\\sqrt{n}$", lambda s: small("sigmoid", s), "o-"),
+    ("sigmoid, within 1/sqrt(n)", lambda s: small("sigmoid", s), "o-"),
     ("sigmoid, glorot_normal", lambda s: deep("sigmoid", "glorot_normal", s), "s--"),
     ("sigmoid, N(0, 1)", lambda s: deep("sigmoid", "normal", s), "v:"),
     ("ReLU, he_normal", lambda s: deep("relu", "he_normal", s), "^-"),
@@ -62,9 +62,9 @@ assert relu.max() < 1.2
 
 # Where gradients vanish, nothing is learned, at whatever rate; else it is, even by sigmoids.
 for title, name, make, rates in (
-    ("sigmoid", "sigmoid", lambda: small("sigmoid", 0), (10, 1, 0.03)),
-    ("ReLU", "relu", lambda: deep("relu", "he_normal", 0), (0.03,)),
-    ("sigmoid, N(0, 1)", None, lambda: deep("sigmoid", "normal", 0), (0.3,)),
+    ("sigmoid", "sigmoid", lambda: small("sigmoid", 0), (10, 1, 0.01)),
+    ("ReLU", "relu", lambda: deep("relu", "he_normal", 0), (0.01,)),
+    ("sigmoid, N(0, 1)", None, lambda: deep("sigmoid", "normal", 0), (0.1,)),
 ):
     for rate in rates:
         net = make()
