@@ -138,6 +138,23 @@ def test_divergence_leaves_the_last_finite_weights(np_rng):
         assert all((a == b).all() for a, b in zip(arrays, snapshots[-1], strict=True))
 
 
+@pytest.mark.parametrize("value", [nan, float("inf"), -float("inf")])
+def test_weights_that_are_not_finite(value):
+    with pytest.raises(ValueError, match=r"weights\[0\] holds numbers that are not finite"):
+        Network.from_arrays([[[value]]], [[0.0]])
+    with pytest.raises(ValueError, match=r"biases\[0\] holds numbers that are not finite"):
+        Network.from_arrays([[[1.0]]], [[value]])
+    net = Network([2, 3, 2], seed=0)
+    net.weights[1][0, 1] = value  # behind the door
+    net.biases[0][:] = 1
+    if value == value:  # a sigmoid makes 0 or 1 of infinity: a network, but none that learns on
+        net.weights[1][0, 0] = -value
+    before = net.weights[0].copy()
+    with pytest.raises(DivergenceError, match="not finite in epoch 0"):
+        net.fit([[0.0, 1.0]], [0])
+    assert (net.weights[0] == before).all()
+
+
 INTERRUPT = """
 import time
 import numpy as np
