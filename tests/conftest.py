@@ -12,6 +12,24 @@ from exactnet import Network, _core
 
 ISAS = _core.supported_isas()
 
+_run_slow = False
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--run-slow", action="store_true", help="run random tests over all their cases"
+    )
+
+
+def pytest_configure(config):
+    global _run_slow
+    _run_slow = config.getoption("--run-slow")
+
+
+def slow(full, quick):
+    """Return how many cases a random test runs: `full` with --run-slow, else `quick`."""
+    return full if _run_slow else quick
+
 
 @pytest.fixture
 def rng(request):
