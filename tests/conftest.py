@@ -24,6 +24,14 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     global _run_slow
     _run_slow = config.getoption("--run-slow")
+    config.addinivalue_line("markers", "slow: calls slow(), and so runs longer with --run-slow")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        function = getattr(item, "function", None)
+        if function is not None and "slow" in function.__code__.co_names:
+            item.add_marker("slow")
 
 
 def slow(full, quick):

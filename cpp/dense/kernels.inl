@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "elementary.hpp"
 #include "kernels.hpp"
 
 #if defined(__x86_64__)
@@ -344,12 +345,14 @@ void penalize(std::size_t n, const T* weights, T* gradients, double alpha, doubl
         }
         return;
     }
-    // for p < 1 the derivative has a pole at 0, which this takes away
-    const double smooth = p < 1 ? 1e-6 : 0;
     for (std::size_t k = 0; k < n; ++k) {
         const double w = static_cast<double>(weights[k]);
         if (w == 0) continue;
-        gradients[k] += static_cast<T>(alpha * p * w * ::pow(w * w + smooth, p / 2 - 1));
+        const double size = w < 0 ? -w : w;
+        // for p < 1 the derivative has a pole at 0, which 1e-6 takes away
+        const double slope =
+            p < 1 ? size * real_power(w * w + 1e-6, p / 2 - 1) : real_power(size, p - 1);
+        gradients[k] += static_cast<T>(alpha * p * (w < 0 ? -slope : slope));
     }
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "elementary.hpp"
+
 namespace exactnet::dense {
 
 template <class T>
@@ -48,7 +50,7 @@ double LastLayer<T>::binary_cross_entropy(const T* z, std::size_t stride, Target
         const double s =
             layer_.activation.slope * (z[p * stride + c] - layer_.activation.threshold);
         // std::max drops a NaN, the product does not
-        loss += std::max(s, 0.0) - s * y + std::log1p(std::exp(-std::abs(s)));
+        loss += std::max(s, 0.0) - s * y + log1p(exp(-std::abs(s)));
     });
     return loss;
 }
@@ -90,8 +92,8 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
     }
     if (entropy && softmax) {
         for (std::size_t r = begin; r < end; ++r) {
-            const double log_sum = static_cast<double>(high_.data()[r]) +
-                                   std::log(static_cast<double>(sum_.data()[r]));
+            const double log_sum =
+                static_cast<double>(high_.data()[r]) + log(static_cast<double>(sum_.data()[r]));
             losses[r] = static_cast<double>(total_.data()[r]) * log_sum - linear_[r];
         }
     }

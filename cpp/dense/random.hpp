@@ -3,8 +3,9 @@
 
 #include <cmath>
 #include <cstdint>
-#include <numbers>
 #include <utility>
+
+#include "elementary.hpp"
 
 namespace exactnet::dense {
 
@@ -37,8 +38,7 @@ class Generator {
         return static_cast<double>(static_cast<std::int64_t>(next()) >> 11) * 0x1p-52;
     }
 
-    /// Two independent standard normal numbers (Marsaglia's polar method). Needs no function of the
-    /// C library but the square root, which IEEE 754 defines to the last bit.
+    /// Two independent standard normal numbers (Marsaglia's polar method).
     std::pair<double, double> normal_pair() noexcept {
         for (;;) {
             const double x = symmetric(), y = symmetric();
@@ -50,20 +50,6 @@ class Generator {
     }
 
    private:
-    /// Natural logarithm of a positive number by the series of atanh.
-    static double log(double x) noexcept {
-        int exponent = 0;
-        double m = std::frexp(x, &exponent);  // in [1/2, 1)
-        if (m < std::numbers::sqrt2 / 2) {
-            m *= 2;
-            --exponent;
-        }
-        const double u = (m - 1) / (m + 1), u2 = u * u;  // |u| < 0.172
-        double sum = 0;
-        for (int k = 21; k >= 1; k -= 2) sum = sum * u2 + 1.0 / k;
-        return 2 * u * sum + exponent * std::numbers::ln2;
-    }
-
     std::uint64_t state_;
 };
 

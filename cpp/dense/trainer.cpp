@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 
+#include "elementary.hpp"
+
 namespace exactnet::dense {
 
 template <class T>
@@ -300,7 +302,7 @@ void Trainer<T>::apply(double rate, T factor, std::size_t t) {
     rule.factor = factor;
     if (optimizer_.kind == Optimizer::Kind::adam) {
         const auto correction = [&](double beta) {
-            return static_cast<T>(1 / (1 - std::pow(beta, static_cast<double>(steps_))));
+            return static_cast<T>(1 / (1 - power(beta, steps_)));
         };
         rule.kind = Kind::adam;
         rule.beta1 = static_cast<T>(optimizer_.beta1);
