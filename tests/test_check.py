@@ -1,4 +1,4 @@
-"""The portable certificate: what `save` writes, and the program that checks it on its own."""
+"""The portable claim: what `save` writes, and the program that checks it on its own."""
 
 import ast
 import hashlib
@@ -63,9 +63,9 @@ def write_csv(path, X, y, header=False):
     path.write_text("\n".join(lines) + "\n")
 
 
-def certified(tmp_path, net, X, y):
+def claimed(tmp_path, net, X, y):
     write_csv(tmp_path / "data.csv", X, y)
-    net.save(tmp_path / "net.json", certificate_for=(X, y))
+    net.save(tmp_path / "net.json", claim_for=(X, y))
     return tmp_path / "net.json", tmp_path / "data.csv"
 
 
@@ -113,7 +113,7 @@ def test_it_is_short_and_stands_alone():
 @pytest.mark.parametrize("way", ["module", "file", "isolated copy"])
 def test_it_runs_where_numpy_and_gmpy2_cannot_be_imported(tmp_path, way):
     X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], [Fraction(1, 3), -2, 0, 10**30]
-    net, data = certified(tmp_path, memorize(X, y), X, y)
+    net, data = claimed(tmp_path, memorize(X, y), X, y)
     blocked = textwrap.dedent(
         """
         import sys
@@ -157,7 +157,7 @@ def test_it_runs_where_numpy_and_gmpy2_cannot_be_imported(tmp_path, way):
 
 def test_it_runs_as_a_module_and_as_a_file(tmp_path):
     X, y = [[1], [2]], [3, 4]
-    net, data = certified(tmp_path, memorize(X, y), X, y)
+    net, data = claimed(tmp_path, memorize(X, y), X, y)
     for program in (["-m", "exactnet.check"], [str(SOURCE)]):
         result = subprocess.run(
             [sys.executable, *program, str(net), str(data)], capture_output=True, text=True
@@ -168,7 +168,7 @@ def test_it_runs_as_a_module_and_as_a_file(tmp_path):
 
 def test_usage_and_unreadable_files(tmp_path):
     X, y = [[1], [2]], [3, 4]
-    net, data = certified(tmp_path, memorize(X, y), X, y)
+    net, data = claimed(tmp_path, memorize(X, y), X, y)
     cases = [
         [],
         [net],
@@ -188,7 +188,7 @@ def test_usage_and_unreadable_files(tmp_path):
         assert "Traceback" not in result.stderr
 
 
-# ------------------------------------------------------------------ good certificates
+# ------------------------------------------------------------------ good claims
 
 
 @pytest.mark.parametrize(
@@ -207,13 +207,13 @@ def test_usage_and_unreadable_files(tmp_path):
     ],
     ids=["line", "ints", "floats", "fractions", "mpq", "uint64", "int64", "range", "long", "one"],
 )
-def test_good_certificates(tmp_path, run, X, y):
+def test_good_claims(tmp_path, run, X, y):
     net = memorize(X, y)
     sys.set_int_max_str_digits(0)  # for str(); `run` restores the limit
-    path, data = certified(tmp_path, net, X, y)
+    path, data = claimed(tmp_path, net, X, y)
     sys.set_int_max_str_digits(4300)
-    certificate = json.loads(path.read_text())["certificate"]
-    assert certificate == {
+    claim = json.loads(path.read_text())["claim"]
+    assert claim == {
         "points": len(X),
         "features": len(X[0]),
         "outputs": 1,
@@ -229,15 +229,15 @@ def test_good_certificates(tmp_path, run, X, y):
 
 def test_the_digest_of_ints_is_that_of_a_csv_with_a_first_line(tmp_path):
     X, y = [[1, -2], [30, 4]], [5, 6]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     text = b"exactnet-data 1 2 2 1\n" + data.read_bytes()
     assert text == b"exactnet-data 1 2 2 1\n1,-2,5\n30,4,6\n"
-    found = json.loads(path.read_text())["certificate"]["sha256"]
+    found = json.loads(path.read_text())["claim"]["sha256"]
     assert found == hashlib.sha256(text).hexdigest()
 
 
 def test_the_digest_does_not_depend_on_how_data_are_given(rng):
-    from exactnet._certificate import data_digest
+    from exactnet._claim import data_digest
     from exactnet._tables import as_points, as_targets
 
     def digest(X, y):
@@ -273,10 +273,10 @@ def test_csv_is_read_as_memorize_reads_it(tmp_path, run, header):
     data.write_bytes(text.encode())
     target = "the\ntarget" if header else "0"
     arguments = ["memorize", str(data), "--target", target, "-o", str(tmp_path / "net.json")]
-    assert main([*arguments, "--certificate"]) == 0
-    certificate = json.loads((tmp_path / "net.json").read_text())["certificate"]
+    assert main([*arguments, "--claim"]) == 0
+    claim = json.loads((tmp_path / "net.json").read_text())["claim"]
     X = [[1, 1000], [Fraction(-1, 3), 2], [Fraction(1, 80), Fraction(1, 2)], [6, Fraction(1, 1000)]]
-    assert certificate["sha256"] == reference_digest(X, [Fraction(1, 10), -2, 3, 5])
+    assert claim["sha256"] == reference_digest(X, [Fraction(1, 10), -2, 3, 5])
     for name in (target, "0"):
         result = subprocess.run(
             [sys.executable, str(SOURCE), tmp_path / "net.json", data, "--target", name]
@@ -287,7 +287,7 @@ def test_csv_is_read_as_memorize_reads_it(tmp_path, run, header):
 
 def test_a_target_may_be_named_by_a_header_of_numbers(tmp_path, run):
     net = memorize([[7, 8, 9], [1, 2, 3]], [1, 2])
-    path, data = certified(tmp_path, net, [[7, 8, 9], [1, 2, 3]], [1, 2])
+    path, data = claimed(tmp_path, net, [[7, 8, 9], [1, 2, 3]], [1, 2])
     data.write_text(",0,1,label\n7,8,9,1\n1,2,3,2\n")
     assert run(path, data, "--target", "label")[0] == 0
     status, out = run(path, data)  # without it, the first line is a row with a fault, not names
@@ -306,7 +306,7 @@ def test_npy(tmp_path, run, np_rng, dtype, order):
     np.save(tmp_path / "data.npy", np.asarray(matrix, order=order))
     X, y = np.delete(matrix, 1, axis=1), matrix[:, 1]
     net = memorize(X, y)
-    net.save(tmp_path / "net.json", certificate_for=(X, y))
+    net.save(tmp_path / "net.json", claim_for=(X, y))
     assert run(tmp_path / "net.json", tmp_path / "data.npy", "--target", "1")[0] == 0
     assert run(tmp_path / "net.json", tmp_path / "data.npy")[0] == 1
     data = (tmp_path / "data.npy").read_bytes()
@@ -317,7 +317,7 @@ def test_npy(tmp_path, run, np_rng, dtype, order):
 
 def test_other_npy_files_are_refused(tmp_path, run):
     X, y = [[1], [2]], [3, 4]
-    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    path, _ = claimed(tmp_path, memorize(X, y), X, y)
     good = np.array([[1, 3], [2, 4]])
     nan = good.astype(float)
     nan[1, 1] = np.nan
@@ -342,9 +342,7 @@ def test_idx(tmp_path, run, ending):
     datasets.write_idx(images, X)
     datasets.write_idx(labels, np.uint8([3, 1, 200, 5]))
     flat = X.reshape(4, 6)
-    memorize(flat, [3, 1, 200, 5]).save(
-        tmp_path / "net.json", certificate_for=(flat, [3, 1, 200, 5])
-    )
+    memorize(flat, [3, 1, 200, 5]).save(tmp_path / "net.json", claim_for=(flat, [3, 1, 200, 5]))
     assert run(tmp_path / "net.json", images)[0] == 0
     good = labels.read_bytes()
     datasets.write_idx(labels, np.uint8([3, 1, 200, 6]))
@@ -365,7 +363,7 @@ def test_the_digits_take_seconds(tmp_path, run):
     X = np.rint(np.concatenate([X_train, X_test]) * 16).astype(np.int64)
     y = np.concatenate([y_train, y_test])
     net = memorize(X, y, hidden=(43, 42))
-    path, data = certified(tmp_path, net, X, y)
+    path, data = claimed(tmp_path, net, X, y)
     result = subprocess.run([sys.executable, str(SOURCE), path, data], timeout=20)
     assert result.returncode == 0
     lines = data.read_text().splitlines()
@@ -374,7 +372,7 @@ def test_the_digits_take_seconds(tmp_path, run):
     assert run(path, data)[0] == 1
 
 
-# ------------------------------------------------------------------ bad certificates
+# ------------------------------------------------------------------ bad claims
 
 
 @pytest.mark.parametrize("parallel", [True, False])
@@ -391,9 +389,9 @@ def test_agreement_with_verify(tmp_path, run, rng, layers, parallel):
         X = [[random_rational(rng) for _ in range(sizes[0])] for _ in range(12)]
         X = [[int(v) for v in row] for row in X] if case % 3 == 0 else X
         y = forward(net, X)
-        path, data = certified(tmp_path, net, X, y)
+        path, data = claimed(tmp_path, net, X, y)
         original = path.read_text()
-        assert json.loads(original)["certificate"]["sha256"] == reference_digest(X, y)
+        assert json.loads(original)["claim"]["sha256"] == reference_digest(X, y)
         assert run(path, data)[0] == 0
         for _ in range(8):
             document = json.loads(original)
@@ -422,7 +420,7 @@ def parameters(document):
 def test_any_changed_parameter_is_found(tmp_path, run, rng, a1, a2):
     X, y = random_points(rng, a1 * a2, 2)
     X = [[a + 1, b + 1] for a, b in X]  # a zero would hide a change of its weight
-    path, data = certified(tmp_path, memorize(X, y, hidden=(a1, a2)), X, y)
+    path, data = claimed(tmp_path, memorize(X, y, hidden=(a1, a2)), X, y)
     document = json.loads(path.read_text())
     changes = 0
     for row, c in parameters(document):
@@ -441,7 +439,7 @@ def test_any_changed_parameter_is_found(tmp_path, run, rng, a1, a2):
 
 def test_any_changed_cell_is_found(tmp_path, run, rng):
     X, y = random_points(rng, 9, 3)
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     rows = [line.split(",") for line in data.read_text().split()]
     for row in rows:
         for c in range(4):
@@ -465,9 +463,9 @@ def test_any_changed_cell_is_found(tmp_path, run, rng):
 
 
 def test_data_that_the_network_reproduces_are_not_enough(tmp_path, run):
-    """Other data on which the network is exact, too, are not those of the certificate."""
+    """Other data on which the network is exact, too, are not those of the claim."""
     net = ExactNetwork.from_arrays([[[1, 0]], [[2]]], [[0], [0]])
-    path, data = certified(tmp_path, net, [[1, 5], [2, 6]], [2, 4])
+    path, data = claimed(tmp_path, net, [[1, 5], [2, 6]], [2, 4])
     data.write_text("1,5,2\n2,7,4\n")
     status, out = run(path, data)
     assert (status, out) == (1, "REJECTED: the digest of DATA is not that of the claim\n")
@@ -477,7 +475,7 @@ def test_data_that_the_network_reproduces_are_not_enough(tmp_path, run):
 
 def test_a_truncated_file_is_rejected_wherever_it_ends(tmp_path, run):
     X, y = [[1, 2], [3, 5], [4, 4]], [1, 0, Fraction(1, 3)]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     text = path.read_text()
     for length in range(len(text) - 1):  # the last is the end of the line
         path.write_text(text[:length])
@@ -487,7 +485,7 @@ def test_a_truncated_file_is_rejected_wherever_it_ends(tmp_path, run):
 
 
 def set_claim(**entries):
-    return lambda d: d["certificate"].update(entries)
+    return lambda d: d["claim"].update(entries)
 
 
 def set_weight(value):
@@ -495,7 +493,7 @@ def set_weight(value):
 
 
 FAULTS = {
-    "no certificate": (lambda d: d.pop("certificate"), "FILE has no certificate"),
+    "no claim": (lambda d: d.pop("claim"), "FILE has no claim"),
     "more points": (set_claim(points=5), "DATA has 4 points, the claim says 5"),
     "fewer points": (set_claim(points=3), "DATA has 4 points, the claim says 3"),
     "many points": (set_claim(points=10**30), "DATA has 4 points"),
@@ -509,13 +507,13 @@ FAULTS = {
     "wrong digest": (set_claim(sha256="0" * 64), "the digest of DATA is not that of the claim"),
     "empty digest": (set_claim(sha256=""), "the digest of DATA is not that of the claim"),
     "digest is null": (set_claim(sha256=None), "the digest of DATA is not that of the claim"),
-    "no digest": (lambda d: d["certificate"].pop("sha256"), "other entries than it should"),
+    "no digest": (lambda d: d["claim"].pop("sha256"), "other entries than it should"),
     "further entry of the claim": (set_claim(exact=True), "other entries than it should"),
-    "certificate is a list": (
-        lambda d: d.update(certificate=[["points", 4], ["features", 2], ["outputs", 1], ["a", 1]]),
+    "claim is a list": (
+        lambda d: d.update(claim=[["points", 4], ["features", 2], ["outputs", 1], ["a", 1]]),
         "TypeError",
     ),
-    "certificate is null": (lambda d: d.update(certificate=None), "TypeError"),
+    "claim is null": (lambda d: d.update(claim=None), "TypeError"),
     "version": (lambda d: d.update(version=2), "FILE is of another version"),
     "version is true": (lambda d: d.update(version=True), "FILE is of another version"),
     "format": (lambda d: d.update(format="onnx"), "no network, or an entry twice"),
@@ -551,7 +549,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_rejected(tmp_path, run, name):
     X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], [1, -2, 0, 5]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     change, reason = FAULTS[name]
     edit(path, change)
     status, out = run(path, data)
@@ -575,14 +573,14 @@ def test_faults_are_rejected(tmp_path, run, name):
 )
 def test_other_files_are_rejected(tmp_path, run, text):
     X, y = [[1], [2]], [3, 4]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     assert run(path, data)[0] == 1
 
 
 def test_an_entry_twice_is_rejected(tmp_path, run):
     X, y = [[1], [2]], [3, 4]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     text = path.read_text()
     path.write_text('{"version":1,' + text[1:])
     assert run(path, data) == (1, "REJECTED: no network, or an entry twice\n")
@@ -618,7 +616,7 @@ def test_an_entry_twice_is_rejected(tmp_path, run):
 def test_other_data_are_rejected(tmp_path, text):
     """Also where the terminal knows nothing but ASCII."""
     X, y = [[1], [2]], [3, 4]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     data.write_bytes(text.encode("utf-8", "surrogateescape"))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     result = subprocess.run(
@@ -631,7 +629,7 @@ def test_other_data_are_rejected(tmp_path, text):
 
 def test_columns_that_are_not_there_are_rejected(tmp_path, run):
     X, y = [[1], [2]], [3, 4]
-    path, data = certified(tmp_path, memorize(X, y), X, y)
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
     for target in ("2", "-1", "-2", "label", "99999999999", "1.0", ""):
         assert run(path, data, f"--target={target}")[0] == 1
     assert run(path, data, "--target", "1", "--target", "1")[0] == 1
@@ -643,7 +641,7 @@ def test_several_target_columns(tmp_path, run):
     net = ExactNetwork.from_arrays([[[1, 0], [1, 1], [0, 2]]], [[0, Fraction(1, 3), 0]])
     X = [[1, 2], [-3, Fraction(1, 7)]]
     y = forward(net, X)
-    path, data = certified(tmp_path, net, X, y)
+    path, data = claimed(tmp_path, net, X, y)
     assert run(path, data)[0] == 0
     write_csv(
         data, [[r[2], *x] for x, r in zip(X, y, strict=True)], [r[:2] for r in y], header=True
@@ -664,7 +662,7 @@ def test_wide_rows_of_long_rationals(tmp_path, run, rng):
         net = ExactNetwork.from_arrays([w, out], [[1, -2, 3], [Fraction(1, 3), 0]])
         X = [[random_rational(rng) for _ in range(20)] for _ in range(10)]
         y = forward(net, X)
-        path, data = certified(tmp_path, net, X, y)
+        path, data = claimed(tmp_path, net, X, y)
         assert run(path, data)[0] == 0
         edit(path, lambda d: d["biases"][0].__setitem__(0, "1000000001/1000000000"))
         expected = 0 if verify(ExactNetwork.load(path), X, y) else 1
@@ -679,42 +677,42 @@ def test_save_refuses_a_network_that_is_not_exact(tmp_path):
     net = memorize(X, y)
     y[2] = 1
     with pytest.raises(ValueError, match=r"row 2 \(counted from 0\)"):
-        net.save(tmp_path / "net.json", certificate_for=(X, y))
+        net.save(tmp_path / "net.json", claim_for=(X, y))
     with pytest.raises(ValueError, match="y has 4 rows but X has 3"):
-        net.save(tmp_path / "net.json", certificate_for=(X[:3], y))
+        net.save(tmp_path / "net.json", claim_for=(X[:3], y))
     assert os.listdir(tmp_path) == []
 
 
-def test_a_certificate_is_not_kept(tmp_path):
+def test_a_claim_is_not_kept(tmp_path):
     X, y = [[1], [2]], [3, 4]
-    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    path, _ = claimed(tmp_path, memorize(X, y), X, y)
     net = ExactNetwork.load(path)
     assert verify(net, X, y)
-    assert not hasattr(net, "certificate")
+    assert not hasattr(net, "claim")
     net.save(path)
-    assert "certificate" not in json.loads(path.read_text())
+    assert "claim" not in json.loads(path.read_text())
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (set_claim(points=0), "certificate: points must be a positive integer"),
-        (set_claim(points=True), "certificate: points must be a positive integer"),
+        (set_claim(points=0), "claim: points must be a positive integer"),
+        (set_claim(points=True), "claim: points must be a positive integer"),
         (set_claim(features=2), "it is of 2 features and 1 outputs, but the network has 1 and 1"),
         (set_claim(outputs=2), "it is of 1 features and 2 outputs"),
         (set_claim(sha256="0" * 63), "sha256 must be 64 lowercase hexadecimal digits"),
         (set_claim(sha256="A" * 64), "sha256 must be 64 lowercase hexadecimal digits"),
         (set_claim(sha256="0" * 64 + "\n"), "sha256 must be 64 lowercase hexadecimal digits"),
         (set_claim(sha256=7), "sha256 must be 64 lowercase hexadecimal digits"),
-        (set_claim(more=7), "certificate must have the entries points, features, outputs, sha256"),
-        (lambda d: d["certificate"].pop("points"), "certificate must have the entries"),
-        (lambda d: d.update(certificate=None), "certificate must have the entries"),
-        (lambda d: d.update(certificates={}), "missing or unknown entries: certificates"),
+        (set_claim(more=7), "claim must have the entries points, features, outputs, sha256"),
+        (lambda d: d["claim"].pop("points"), "claim must have the entries"),
+        (lambda d: d.update(claim=None), "claim must have the entries"),
+        (lambda d: d.update(claims={}), "missing or unknown entries: claims"),
     ],
 )
-def test_load_checks_the_form_of_a_certificate(tmp_path, change, reason):
+def test_load_checks_the_form_of_a_claim(tmp_path, change, reason):
     X, y = [[1], [2]], [3, 4]
-    path, _ = certified(tmp_path, memorize(X, y), X, y)
+    path, _ = claimed(tmp_path, memorize(X, y), X, y)
     edit(path, change)
     with pytest.raises(ValueError, match=r"net\.json: ") as error:
         ExactNetwork.load(path)

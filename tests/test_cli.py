@@ -141,7 +141,7 @@ def test_json(tmp_path, data, run):
     assert (facts["n_points"], facts["n_wrong"], facts["max_error"]) == (4, 0, "0")
 
 
-def test_certificate(tmp_path, data, run, monkeypatch):
+def test_claim(tmp_path, data, run, monkeypatch):
     from exactnet import cli
 
     path = tmp_path / "net.json"
@@ -155,15 +155,15 @@ def test_certificate(tmp_path, data, run, monkeypatch):
     monkeypatch.setattr("exactnet.verification.verify", counted)
     arguments = ("memorize", data, "--target", "label", "-o", path)
     assert run(*arguments)[0] == 0
-    assert "certificate" not in json.loads(path.read_text())
+    assert "claim" not in json.loads(path.read_text())
     calls.clear()
-    status, out, err = run(*arguments, "--certificate")
+    status, out, err = run(*arguments, "--claim")
     assert (status, err) == (0, "")
     assert "all 4 outputs equal their targets" in out
-    assert len(calls) == 1  # not once for the report and again for the certificate
+    assert len(calls) == 1  # not once for the report and again for the claim
     X = [[0, 0.5], [1, 0.25], [2, Fraction(1, 1000)], [3, 7]]
     other = tmp_path / "other.json"
-    ExactNetwork.load(path).save(other, certificate_for=(X, [1, -2, Fraction(1, 3), 4]))
+    ExactNetwork.load(path).save(other, claim_for=(X, [1, -2, Fraction(1, 3), 4]))
     assert other.read_bytes() == path.read_bytes()
     assert run("verify", path, data, "--target", "label")[0] == 0
     assert run("predict", path, data, "--target", "label")[0] == 0
@@ -172,15 +172,15 @@ def test_certificate(tmp_path, data, run, monkeypatch):
     assert subprocess.run([*check, "a"]).returncode == 1
 
 
-def test_no_certificate_without_exactness(tmp_path, data, run, monkeypatch):
+def test_no_claim_without_exactness(tmp_path, data, run, monkeypatch):
     def wrong(network, X, y, **options):
         return verify(network, X, [v + 1 for v in y], **options)
 
     monkeypatch.setattr("exactnet.cli.verify", wrong)
     path = tmp_path / "net.json"
-    status, out, err = run("memorize", data, "--target", "label", "-o", path, "--certificate")
+    status, out, err = run("memorize", data, "--target", "label", "-o", path, "--claim")
     assert (status, out) == (2, "")
-    assert "the network is not exact, there is nothing to certify" in err
+    assert "the network is not exact, nothing can be claimed" in err
     assert not path.exists()
 
 

@@ -1,8 +1,8 @@
-"""Check the certificate of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
+"""Check the claim of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
 
 It prints one line, "ok: ..." with exit status 0 or "REJECTED: ..." with 1; status 2 is for files
 that cannot be read. This file needs only Python and may be copied; docs/file-format.md has the
-formats. A digest tells that DATA are the certified ones, and outputs are computed without rounding.
+formats. A digest tells that DATA are those of the claim, and outputs are computed without rounding.
 """
 
 import argparse
@@ -49,8 +49,8 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     with open(path, encoding="utf-8") as file:
         net = json.load(file, object_pairs_hook=lambda p: dict(p) if len(dict(p)) == len(p) else p)
     require(type(net) is dict and net.get("format") == "exactnet", "no network, or an entry twice")
-    require("certificate" in net, "FILE has no certificate")
-    sizes, claim, layers = net["layer_sizes"], net["certificate"], []
+    require("claim" in net, "FILE has no claim")
+    sizes, claim, layers = net["layer_sizes"], net["claim"], []
     good = (len(net), len(claim), repr(net["version"])) == (7, 4, "1")
     require(good, "FILE is of another version, or has other entries than it should")
     numbers = [claim["features"], claim["outputs"], claim["points"], *sizes]
@@ -153,7 +153,7 @@ def table(path: str, wanted: list[str]) -> tuple[list[str], Any]:
     return (first, rows) if header else ([], chain([first], rows))
 
 
-def certified(path: str, data: str, wanted: list[str]) -> str:
+def confirmed(path: str, data: str, wanted: list[str]) -> str:
     """Return what holds, or raise."""
     layers, claim = read_network(path)
     w, layers[0] = line(layers[0])
@@ -172,19 +172,19 @@ def certified(path: str, data: str, wanted: list[str]) -> str:
     require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim")
     if w:  # all are functions of t = w . x
         check(layers, 0, [(1, 0, 1)], sorted(points, key=lambda v: Fraction(v[0], v[1])))
-    return f"ok: the outputs at all {len(points)} points are exact, and the data are the certified"
+    return f"ok: the outputs at all {len(points)} points are exact, and the data are those claimed"
 
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(description="Check the certificate of a network file.")
-    parser.add_argument("FILE", help="network file with a certificate")
+    parser = argparse.ArgumentParser(description="Check the claim of a network file.")
+    parser.add_argument("FILE", help="network file with a claim")
     parser.add_argument("DATA", help="CSV, .npy with one matrix, or the images of an IDX pair")
     parser.add_argument("--target", action="append", default=[], help="column; default: the last")
     options = parser.parse_args()
     getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
     try:
-        print(certified(options.FILE, options.DATA, options.target))
+        print(confirmed(options.FILE, options.DATA, options.target))
         return 0
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 import exactnet
 from exactnet import _demo, plot
-from exactnet._certificate import certify
+from exactnet._claim import make_claim
 from exactnet._datafiles import Data, read_data
 from exactnet._files import atomic_write, check_writable
 from exactnet._progress import ProgressBar
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--seed", type=int, default=0, help="of random projections; default: 0")
     build.add_argument("--max-bytes", type=int, help="memory the network may take by prediction")
     build.add_argument(
-        "--certificate",
+        "--claim",
         action="store_true",
         help="state in the file which data it was verified on, for `python -m exactnet.check`",
     )
@@ -306,7 +306,7 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     with ProgressBar("verifying") as bar:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
-    network.write(arguments.output, certify(report, X, y) if arguments.certificate else None)
+    network.write(arguments.output, make_claim(report, X, y) if arguments.claim else None)
     largest = network.bit_sizes().largest
     if arguments.json:
         facts = {

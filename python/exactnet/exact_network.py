@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._certificate import certify, check_certificate
 from exactnet._checks import thread_count
+from exactnet._claim import check_claim, make_claim
 from exactnet._files import atomic_write
 from exactnet._tables import Progress, as_points, to_mpq
 
@@ -174,7 +174,7 @@ class ExactNetwork:
                 total += n + d
         return BitSizes(largest, total)
 
-    def save(self, path: str | os.PathLike[str], *, certificate_for: Any = None) -> None:
+    def save(self, path: str | os.PathLike[str], *, claim_for: Any = None) -> None:
         """Write the network as JSON with its rationals as strings, atomically.
 
         The format is described in docs/file-format.md and can be read without this package.
@@ -182,16 +182,16 @@ class ExactNetwork:
         Parameters
         ----------
         path : path-like
-        certificate_for : (X, y), optional
+        claim_for : (X, y), optional
             Data as `verify` takes them. The network is verified on them, and the file states it:
             by the number of points and a digest, so that ``python -m exactnet.check`` can confirm
             it for the file and the data without this package. A network does not remember its
-            certificate: without this argument, files have none.
+            claim: without this argument, files have none.
 
         Raises
         ------
         ValueError
-            If the network is not exact on `certificate_for`; with the first wrong row.
+            If the network is not exact on `claim_for`; with the first wrong row.
         OSError
             If the file cannot be written.
 
@@ -202,27 +202,27 @@ class ExactNetwork:
         >>> X, y = [[0], [1], [2], [3]], [5, -1, 4, 0]
         >>> net = memorize(X, y)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     net.save(os.path.join(folder, "net.json"), certificate_for=(X, y))
+        ...     net.save(os.path.join(folder, "net.json"), claim_for=(X, y))
         ...     ExactNetwork.load(os.path.join(folder, "net.json"))
         ExactNetwork([1, 2, 2, 1], activations=['relu', 'relu', 'linear'])
         """
-        certificate = None
-        if certificate_for is not None:
+        claim = None
+        if claim_for is not None:
             from exactnet.verification import verify  # here, for it imports this module
 
-            X, y = certificate_for
-            certificate = certify(verify(self, X, y), X, y)
-        self.write(path, certificate)
+            X, y = claim_for
+            claim = make_claim(verify(self, X, y), X, y)
+        self.write(path, claim)
 
-    def write(self, path: str | os.PathLike[str], certificate: dict[str, Any] | None) -> None:
-        """Write the network with a certificate that its caller has established, or with none."""
+    def write(self, path: str | os.PathLike[str], claim: dict[str, Any] | None) -> None:
+        """Write the network with a claim that its caller has established, or with none."""
         self._check()
         document = {
             "format": FORMAT,
             "version": VERSION,
             "layer_sizes": self.layer_sizes,
             "activations": self.activations,
-            **({} if certificate is None else {"certificate": certificate}),
+            **({} if claim is None else {"claim": claim}),
             "weights": [
                 [[str(to_mpq(v, f"weights[{k}]")) for v in row] for row in w.tolist()]
                 for k, w in enumerate(self.weights)
@@ -241,7 +241,7 @@ class ExactNetwork:
     def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> ExactNetwork:
         """Read a network that `save` wrote, and check all of it.
 
-        A certificate in the file must be of the right form but is not kept: it is about data, which
+        A claim in the file must be of the right form but is not kept: it is about data, which
         ``python -m exactnet.check`` or `verify` need, and the network may be changed.
 
         Parameters
@@ -283,8 +283,8 @@ class ExactNetwork:
                 f"this package reads version {VERSION}"
             )
         expected = {"format", "version", "layer_sizes", "activations", "weights", "biases"}
-        if set(document) - {"certificate"} != expected:
-            odd = ", ".join(sorted(set(document) - {"certificate"} ^ expected))
+        if set(document) - {"claim"} != expected:
+            odd = ", ".join(sorted(set(document) - {"claim"} ^ expected))
             raise _FormatError(f"missing or unknown entries: {odd}")
         sizes = _sized_list(document["layer_sizes"], None, "layer_sizes")
         if len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
@@ -306,8 +306,8 @@ class ExactNetwork:
             biases.append(
                 _object_array([_parse(cell, f"biases[{k}][{r}]") for r, cell in enumerate(cells)])
             )
-        if "certificate" in document:
-            check_certificate(document["certificate"], sizes[0], sizes[-1])
+        if "claim" in document:
+            check_claim(document["claim"], sizes[0], sizes[-1])
         network = cls(weights, biases, activations)
         network._check()
         return network

@@ -1,4 +1,4 @@
-"""The certificate in a network file: which data the network was verified on."""
+"""The claim in a network file: which data the network reproduces exactly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ENTRIES = ("points", "features", "outputs", "sha256")
 _ROWS = 1000  # per part, for memory to stay small
 
 
-def certify(report: VerificationReport, X: Any, y: Any) -> dict[str, Any]:
-    """Return the certificate of a network that was verified on (X, y) with that report.
+def make_claim(report: VerificationReport, X: Any, y: Any) -> dict[str, Any]:
+    """Return the claim of a network that was verified on (X, y) with that report.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def certify(report: VerificationReport, X: Any, y: Any) -> dict[str, Any]:
     """
     if not report.exact:
         raise ValueError(
-            f"the network is not exact, there is nothing to certify: its output at row "
+            f"the network is not exact, nothing can be claimed: its output at row "
             f"{report.first_wrong} (counted from 0) is not the target, nor at "
             f"{report.n_wrong - 1} other rows"
         )
@@ -40,20 +40,20 @@ def certify(report: VerificationReport, X: Any, y: Any) -> dict[str, Any]:
     return dict(zip(_ENTRIES, (*sizes, data_digest(points, targets)), strict=True))
 
 
-def check_certificate(entry: Any, n_features: int, n_outputs: int) -> None:
-    """Raise ValueError unless it has the form of a certificate for a network of these sizes."""
+def check_claim(entry: Any, n_features: int, n_outputs: int) -> None:
+    """Raise ValueError unless it has the form of a claim for a network of these sizes."""
     if not isinstance(entry, dict) or set(entry) != set(_ENTRIES):
-        raise ValueError("certificate must have the entries " + ", ".join(_ENTRIES))
+        raise ValueError("claim must have the entries " + ", ".join(_ENTRIES))
     for name in _ENTRIES[:3]:
         if type(entry[name]) is not int or entry[name] < 1:
-            raise ValueError(f"certificate: {name} must be a positive integer")
+            raise ValueError(f"claim: {name} must be a positive integer")
     if (entry["features"], entry["outputs"]) != (n_features, n_outputs):
         raise ValueError(
-            f"certificate: it is of {entry['features']} features and {entry['outputs']} outputs, "
+            f"claim: it is of {entry['features']} features and {entry['outputs']} outputs, "
             f"but the network has {n_features} and {n_outputs}"
         )
     if not isinstance(entry["sha256"], str) or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
-        raise ValueError("certificate: sha256 must be 64 lowercase hexadecimal digits")
+        raise ValueError("claim: sha256 must be 64 lowercase hexadecimal digits")
 
 
 def data_digest(points: Table, targets: Table) -> str:
