@@ -20,7 +20,7 @@ import gmpy2
 import numpy as np
 import pytest
 
-from conftest import interrupt, random_points
+from conftest import interrupt, random_points, slow
 from exactnet import ExactNetwork, memorize, verify
 from reference import forward
 from test_verify import random_network, random_rational
@@ -543,3 +543,139 @@ def test_ctrl_c(executor, rows):
     print(f"{executor}: {delay:.3f} s, shut down in {shutdown} s")
     assert delay < 0.2
     assert float(shutdown) < (2 if "Process" in executor else 0.2)
+
+
+# ---------------------------------------------------------------- memory that others write to
+
+
+class Later(Executor):
+    """Does a task when its result is asked for, when the reader is two or more chunks further on.
+
+    With `pickled`, as executors on other machines do: nothing of the caller's memory goes along.
+    """
+
+    def __init__(self, pickled):
+        self._max_workers = 2
+        self.pickled = pickled
+
+    def submit(self, task, /, *args, **kwargs):
+        pickled = self.pickled
+
+        class Asked(Future):
+            def result(self, timeout=None):
+                work = pickle.loads(pickle.dumps(args)) if pickled else args
+                return task(*work, **kwargs)
+
+        return Asked()
+
+
+FORMS = ["int64", "fortran", "unaligned", "swapped", "uint8", "uint64", "float64", "object", "list"]
+
+
+def memory(rows, form):
+    """The numbers, 2-dimensional, in new memory of some form."""
+    array = np.array(rows, dtype=np.int64)
+    if form == "unaligned":
+        raw = np.empty(array.nbytes + 1, dtype=np.uint8)
+        result = raw[1:].view(np.int64).reshape(array.shape)
+        result[...] = array
+        return result
+    if form == "fortran":
+        return np.asfortranarray(array)
+    if form == "list":
+        return array.tolist()
+    return array.astype({"int64": "i8", "swapped": ">i8"}.get(form, form))
+
+
+def overwrite(buffer, rng, form):
+    if form == "list":
+        for row in buffer:
+            row[:] = [rng.randrange(100) for _ in row]
+    else:
+        buffer[...] = np.array([rng.randrange(100) for _ in range(buffer.size)]).reshape(
+            buffer.shape
+        )
+
+
+def reader(rng, X, y, how, form):
+    """Chunks of (X, y) in memory that is someone else's as soon as the next one is asked for."""
+    sizes = [rng.randint(1, 30) for _ in X]
+    reused_X = memory(X[:1] * 30, form)
+    reused_y = memory(y[:1] * 30, form)
+    both = np.zeros((30, len(X[0]) + len(y[0])), dtype=np.int64)
+    begin = 0
+    while begin < len(X):
+        n = min(sizes.pop(), len(X) - begin)
+        part = slice(begin, begin + n)
+        begin += n
+        if how == "refill":
+            reused_X[:n], reused_y[:n] = memory(X[part], form), memory(y[part], form)
+            yield reused_X[:n], reused_y[:n]
+            overwrite(reused_X, rng, form)
+            overwrite(reused_y, rng, form)
+        elif how == "share":  # X and y in one buffer, in which chunks overlap
+            at = rng.randrange(30 - n + 1)
+            both[at : at + n] = np.hstack([X[part], y[part]])
+            yield both[at : at + n, : len(X[0])], both[at : at + n, len(X[0]) :]
+            overwrite(both, rng, "int64")
+        else:
+            new_X, new_y = memory(X[part], form), memory(y[part], form)
+            yield new_X, new_y
+            overwrite(new_X, rng, form)
+            overwrite(new_y, rng, form)
+            for array in (new_X, new_y):
+                if how == "shrink" and form == "list":
+                    del array[1:]
+                elif how == "shrink" and array.flags.owndata:
+                    array.resize((1, array.shape[1]), refcheck=False)
+            if how == "free":
+                del new_X, new_y, array
+
+
+def test_readers_that_reuse_their_memory(rng, threads, processes):
+    """The report is that of the plain call on data of their own, whoever computes when."""
+    executors = [None, Immediate(), Later(False), Later(True), threads]
+    for case in range(slow(500, 100)):
+        executor = processes if case % 20 == 19 else executors[case % len(executors)]
+        net = ExactNetwork.from_arrays(
+            [[[rng.randint(-9, 9) for _ in range(2)] for _ in range(3)], [[1, -1, 1], [2, 0, 1]]],
+            [[rng.randint(-9, 9) for _ in range(3)], [200, 200]],
+        )
+        X = [[rng.randrange(30), rng.randrange(30)] for _ in range(rng.randint(2, 200))]
+        y = [[int(v) for v in row] for row in forward(net, X)]
+        how, form = rng.choice(["refill", "shrink", "free", "share"]), rng.choice(FORMS)
+        lowest = min(v for row in y for v in row)
+        highest = max(v for row in y for v in row)
+        if form in ("uint8", "uint64"):
+            net.biases[1] -= lowest
+            y = [[v - lowest for v in row] for row in y]
+            form = form if highest - lowest < 250 else "uint64"
+        for r in rng.sample(range(len(X)), rng.choice([0, 0, 1, len(X) // 2])):
+            y[r][rng.randrange(2)] += rng.randint(1, 3)
+        expected = findings(verify(net, X, y))
+        chunks = reader(rng, X, y, how, form)
+        options = dict(executor=executor, n_threads=rng.randint(1, 3))
+        assert findings(verify(net, chunks, **options)) == expected, (how, form, executor)
+        data = memory(X, form), memory(y, form)
+        assert findings(verify(net, *data, **options)) == expected
+
+
+@pytest.mark.parametrize("form", ["int64", "float64"])
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_arrays_written_to_meanwhile(request, rng, form, executor):
+    """Once the first part is under way the caller's arrays are of no consequence any more."""
+    executor = executor and request.getfixturevalue(executor)
+    weights = [[rng.randint(-99, 99) for _ in range(20)] for _ in range(60)]
+    net = ExactNetwork.from_arrays([weights, [[1] * 60]], [[0] * 60, [0]])
+    X = np.array([[rng.randrange(100) for _ in range(20)] for _ in range(3000)]).astype(form)
+    y = np.maximum(X @ np.array(weights).T, 0).sum(axis=1)
+    y[-1] += 1
+    shares = []
+
+    def write(share):
+        shares.append(share)
+        X[:], y[:] = 1, 2
+
+    report = verify(net, X, y, executor=executor, progress=write)
+    assert min(shares) < 1
+    assert findings(report) == (3000, 1, 2999, 1)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exactnet import _core
 from exactnet._tables import as_points, as_targets
 from reference import fractions
 
@@ -132,3 +133,54 @@ def test_non_contiguous_arrays():
     array = np.arange(24).reshape(4, 6)[::2, ::-2]
     assert values(as_points(array)) == array.tolist()
     assert as_points(array).to_core() is not None
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "f8", "i4", "f4", "u1", "?"])
+@pytest.mark.parametrize("form", ["plain", "fortran", "unaligned", "swapped", "read-only", "field"])
+def test_memory_of_any_form(rng, dtype, form):
+    """The core gets aligned numbers in the order of bytes of this machine, in memory of its own."""
+    array = np.array([[rng.randrange(50) for _ in range(3)] for _ in range(7)]).astype(dtype)
+    given = array.copy(order="F" if form == "fortran" else "C")
+    if form == "unaligned":
+        given = np.frombuffer(b"x" + array.tobytes(), dtype=dtype, offset=1).reshape(array.shape)
+        assert not given.flags.aligned or array.itemsize == 1
+    elif form == "swapped":
+        given = array.astype(array.dtype.newbyteorder())
+    elif form == "read-only":
+        given.flags.writeable = False
+    elif form == "field":  # of packed records
+        records = np.zeros(7, dtype=[("flag", "u1"), ("X", dtype, 3), ("y", dtype)])
+        records["X"], records["y"] = array, array[:, 0]
+        given = records["X"]
+    expected = [[Fraction(v) for v in row] for row in array.tolist()]
+    for table in (as_points(given), as_targets(given, 7)):
+        assert values(table) == expected
+        numerators = table.numerators
+        assert numerators.dtype == np.int64
+        assert numerators.dtype.isnative
+        assert numerators.flags.aligned
+        assert numerators.flags.c_contiguous
+        assert not np.shares_memory(numerators, given)
+        table.to_core()
+    column = records["y"] if form == "field" else given[:, 0]
+    assert values(as_targets(column, 7)) == [[row[0]] for row in expected]
+
+
+def test_the_core_takes_no_unaligned_numbers():
+    unaligned = np.frombuffer(bytes(8 * 6 + 1), dtype=np.int64, offset=1).reshape(2, 3)
+    with pytest.raises(ValueError, match="numerators must be aligned"):
+        _core.Table(unaligned, [gmpy2.mpz(1)] * 3)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8"])
+def test_floats_of_any_size(rng, dtype):
+    """From the least subnormal to the greatest, and every other column ordinary ones."""
+    kind, info = np.dtype(dtype), np.finfo(dtype)
+    bits = [rng.getrandbits(8 * kind.itemsize) for _ in range(300)]
+    column = np.array(bits, dtype=f"{kind.byteorder}u{kind.itemsize}").view(kind)
+    column = np.append(
+        np.where(np.isfinite(column), column, 0),
+        np.array([0, -0.0, info.smallest_subnormal, info.tiny, info.max, -info.max], dtype=kind),
+    )
+    array = np.stack([column, np.arange(len(column)).astype(kind)], axis=1)
+    assert values(as_points(array)) == [[Fraction(v) for v in row] for row in array.tolist()]

@@ -25,7 +25,11 @@ _SMALL = 2**62
 
 @dataclass(frozen=True)
 class Table:
-    """Rationals (rows, columns).
+    """Rationals (rows, columns), in memory of its own.
+
+    What a caller passes is read once and copied: its buffers may be refilled, freed or written to
+    by other threads as soon as the table is made, while the core computes without the GIL or a task
+    waits in an executor's queue.
 
     Attributes
     ----------
@@ -61,7 +65,12 @@ class Table:
 
 
 def as_points(X: Any, name: str = "X") -> Table:
-    """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding."""
+    """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding.
+
+    A table is returned as it is, for callers that need the same data twice.
+    """
+    if isinstance(X, Table):
+        return X
     cells = _as_cells(X, name)
     if isinstance(cells, np.ndarray):
         if cells.ndim != 2:
@@ -80,8 +89,11 @@ def as_points(X: Any, name: str = "X") -> Table:
 
 def as_targets(y: Any, n_points: int, name: str = "y") -> Table:
     """Convert targets (points,) or (points, outputs) without rounding; one per point."""
-    cells = _as_cells(y, name)
-    if isinstance(cells, np.ndarray):
+    cells = y if isinstance(y, Table) else _as_cells(y, name)
+    table: Table | None
+    if isinstance(cells, Table):
+        table = cells
+    elif isinstance(cells, np.ndarray):
         if cells.ndim == 1:
             cells = cells[:, None]
         if cells.ndim != 2:
@@ -156,10 +168,7 @@ def _as_row(row: Any, name: str, r: int) -> list[Any]:
 def _from_array(array: npt.NDArray[Any], name: str) -> Table:
     kind = array.dtype.kind
     if kind in "biu":
-        narrow = array.dtype.itemsize < 8 or array.size == 0
-        if narrow or (-_SMALL < int(array.min()) and int(array.max()) < _SMALL):
-            return Table(_to_int64(array), [1] * array.shape[1])
-        return Table(array.astype(object), [1] * array.shape[1])
+        return Table(_from_integers(array), [1] * array.shape[1])
     if kind == "f" and array.dtype.itemsize <= 8:
         return _from_floats(array, name)
     if kind in "fO":
@@ -167,14 +176,18 @@ def _from_array(array: npt.NDArray[Any], name: str) -> Table:
     raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
 
 
-def _to_int64(array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    if array.dtype == np.int64 and array.flags.c_contiguous:
-        return array
-    result = np.empty(array.shape, dtype=np.int64)
+def _from_integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy as int64, or as objects where 64 bits do not suffice."""
+    unsigned = array.dtype.kind == "u" and array.dtype.itemsize == 8
+    result = np.empty(array.shape, dtype=np.uint64 if unsigned else np.int64)
+    small = True
     step = max(1, 2**20 // max(1, array.shape[1]))
     for r in range(0, len(array), step):  # in parts, between which Ctrl-C is answered
-        result[r : r + step] = array[r : r + step]
-    return result
+        part = result[r : r + step]
+        part[...] = array[r : r + step]
+        if array.dtype.itemsize == 8 and part.size:
+            small = small and -_SMALL < int(part.min()) and int(part.max()) < _SMALL
+    return result.view(np.int64) if small else result.astype(object)
 
 
 def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
@@ -182,20 +195,19 @@ def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
     numerators: npt.NDArray[Any] = np.empty(array.shape, dtype=np.int64)
     denominators = []
     for c in range(array.shape[1]):
-        column = array[:, c].astype(np.float64)
-        finite = np.isfinite(column)
-        if not finite.all():
+        column = array[:, c].copy()
+        if not np.isfinite(column).all():
             # name the first one in reading order, not in column order
             r, c = np.argwhere(~np.isfinite(array))[0]
             raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
-        fraction, exponent = np.frexp(column)
-        mantissa = (fraction * 2.0**53).astype(np.int64)  # column = mantissa 2^(exponent - 53)
-        lowest_bit = np.frexp((mantissa & -mantissa).astype(np.float64))[1] - 1
+        mantissa, exponent = float_parts(column)
         used = mantissa != 0
-        shift = int(np.min((exponent - 53 + lowest_bit)[used], initial=0))
+        lowest_bit = trailing_zeros(mantissa)
+        shift = int(np.min((exponent + lowest_bit)[used], initial=0))
         denominators.append(1 << -shift)
-        up = np.where(used, exponent.astype(np.int64) - 53 - shift, 0)
-        highest = int(np.max(exponent[used], initial=0)) - shift
+        up = np.where(used, exponent - shift, 0)
+        width = np.finfo(column.dtype).nmant + 1
+        highest = int(np.max(exponent[used], initial=-width)) + width - shift
         column_numerators: npt.NDArray[Any]
         if highest < 62:
             column_numerators = np.where(
@@ -214,6 +226,26 @@ def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
             numerators = numerators.astype(object)
         numerators[:, c] = column_numerators
     return Table(numerators, denominators)
+
+
+def float_parts(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (mantissa, exponent) of finite floats of any width: value = mantissa 2**exponent.
+
+    From their bits, since arithmetic takes subnormal numbers for 0 where the process flushes them.
+    """
+    info = np.finfo(values.dtype)
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    bits = native.view(f"i{native.itemsize}").astype(np.int64)
+    sign_bit = 8 * native.itemsize - 1
+    field = (bits >> info.nmant) & ((1 << (sign_bit - info.nmant)) - 1)
+    mantissa = (bits & ((1 << info.nmant) - 1)) | (np.minimum(field, 1) << info.nmant)
+    exponent = np.maximum(field, 1) + (int(info.minexp) - 1 - info.nmant)
+    return np.where(bits < 0, -mantissa, mantissa), exponent
+
+
+def trailing_zeros(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return how often 2 divides each; -1 for 0."""
+    return np.frexp((integers & -integers).astype(np.float64))[1].astype(np.int64) - 1
 
 
 def _from_rows(rows: list[list[Any]], name: str) -> Table:

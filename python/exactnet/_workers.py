@@ -55,7 +55,6 @@ class PortableNetwork:
     """
 
     def __init__(self, network: ExactNetwork) -> None:
-        self.core = network.to_core()
         self.stopped = False
         # a copy, since the pickle is made when the first task leaves, in a thread of the executor
         exact = np.frompyfunc(lambda value: to_mpq(value, "a parameter"), 1, 1)
@@ -64,6 +63,7 @@ class PortableNetwork:
             [exact(b) for b in network.biases],
             list(network.activations),
         )
+        self.core = self._copy.to_core()
 
     @cached_property
     def _pickle(self) -> bytes:

@@ -65,10 +65,12 @@ def verify(
 ) -> VerificationReport:
     """Evaluate a network in exact arithmetic and compare every output with its target.
 
-    The C++ evaluator takes any ReLU network of rational parameters, of any depth, and shares no
-    code with the construction. It is fastest where all first-layer rows are multiples of one
-    vector, as in all networks of `memorize`; others are evaluated point by point, which for wide
-    layers of long rationals takes about a hundred times longer.
+    The C++ evaluator takes any ReLU network of rational parameters, of any depth. It has integers
+    and tables of data in common with the constructions and nothing else: none of them, nor
+    `ExactNetwork.extend`, asks it for a number that goes into a network. It is fastest where all
+    first-layer rows are multiples of one vector, as in all networks of `memorize`; others are
+    evaluated point by point, which for wide layers of long rationals takes about a hundred times
+    longer.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def verify(
         is asked for, so that the data need not fit into memory. Networks of `memorize` take about
         the same time for a chunk of any size: take large ones.
     y : array-like (points,) or (points, outputs), likewise
+        X and y, or the chunk, are copied before anything is computed, and the report is about the
+        copy: once the next chunk is asked for, a reader may refill or free the memory of the last.
     n_threads : int
         With an executor, the threads of every task.
     executor : concurrent.futures.Executor, optional
