@@ -251,3 +251,23 @@ def test_repr(saved):
 def test_verification_of_a_loaded_network(saved):
     net = ExactNetwork.load(saved)
     assert verify(net, [[1, 2], [3, 4], [5, 0], [7, 7]], [Fraction(1, 3), -2, 0, 10**30])
+
+
+def test_the_data_stated_are_those_verified(tmp_path):
+    """Data that are others at every look: the digest is of the numbers that were compared."""
+
+    class Changing:
+        def __init__(self, *arrays):
+            self.arrays = iter(arrays)
+
+        def __array__(self, dtype=None, copy=None):
+            return next(self.arrays)
+
+    X, y = np.array([[0], [1], [2]]), np.array([3, 1, 4])
+    net = memorize(X, y)
+    files = tmp_path / "a.json", tmp_path / "b.json"
+    net.save(files[0], certificate_for=(X, y))
+    net.save(files[1], certificate_for=(Changing(X, X + 7), Changing(y, y + 7)))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    net.save(files[1], certificate_for=(iter(X.tolist()), iter(y.tolist())))
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -1,9 +1,10 @@
 import pickle
 import random
+from fractions import Fraction
 
 import pytest
 
-from exactnet import ExactNetwork, memorize, verify
+from exactnet import ExactNetwork, _core, memorize, verify
 from reference import forward, fractions
 
 
@@ -96,14 +97,106 @@ def test_refusals():
         memorize([[0, 1], [1, 5], [2, 2]], [1, 2, 3], construction="integer").extend(
             [[7, 7]], [1], X=[[0, 1], [1, 5], [2, 2]]
         )
-    with pytest.raises(ValueError, match="no direction in which points differ"):
-        memorize([[3]], [1]).extend([[4]], [2])
+    single = memorize([[3], [3]], [1, 1])
+    for net in (single, pickle.loads(pickle.dumps(single))):
+        with pytest.raises(ValueError, match="pass the point memorized so far"):
+            net.extend([[4]], [2])
+        with pytest.raises(ValueError, match=r"X are not the points .* it has no direction"):
+            net.extend([[4]], [2], X=[[3], [5]])
     net = memorize(X, y)
     with pytest.raises(ValueError, match="y_new has 2 outputs but the network has 1"):
         net.extend([[5]], [[1, 2]])
     with pytest.raises(ValueError, match="2 features"):
         net.extend([[5, 5]], [1])
     with pytest.raises(ValueError, match="X are not the points"):
-        net.extend([[9]], [1], X=[[1], [1]])
-    with pytest.raises(ValueError, match="only networks of one or two hidden layers"):
-        ExactNetwork.from_arrays([[[1]]], [[0]]).extend([[1]], [2], X=[[0]])
+        net.extend([[9]], [1], X=[[-50], [-60]])
+    for activations in (["linear"], ["linear", "linear"], ["relu", "relu"]):
+        weights = [[[1]]] * len(activations)
+        net = ExactNetwork.from_arrays(weights, [[0]] * len(activations), activations)
+        with pytest.raises(ValueError, match="only networks of one or two hidden layers with relu"):
+            net.extend([[1]], [2], X=[[0]])
+
+
+@pytest.mark.parametrize("construction", ["auto", "one_layer"])
+def test_known_points_with_duplicates(construction):
+    X, y = [[0], [1], [1], [4], [0]], [5, 2, 2, 3, 5]
+    net = memorize(X, y, construction=construction)
+    for x_new, y_new in [([[9]], [1]), ([[2], [2]], [7, 7]), ([[1]], [2])]:
+        net.extend(x_new, y_new, X=X)
+        X, y = X + x_new, y + y_new
+        assert verify(net, X, y)
+    with pytest.raises(ValueError, match="already there with another target"):
+        net.extend([[1]], [3], X=X)
+
+
+@pytest.mark.parametrize("hidden", [None, (1,), (4,), (1, 1), (3, 2), (2, 6)])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_networks_of_one_point(rng, hidden, n_outputs):
+    if n_outputs == 2 and hidden == (1, 1):
+        hidden = (1, 2)
+    for _ in range(10):
+        X, y = problem(rng, 8, 2, n_outputs, high=5)
+        X = [[a, Fraction(b, 3)] for a, b in X]
+        n = rng.randint(1, 6)
+        net = memorize(X[:1] * 2, y[:1] * 2, hidden=hidden)
+        net.extend(X[:1], y[:1], X=X[:1])  # nothing to do, nor a direction to be had
+        net.extend(X[1 : n + 1], y[1 : n + 1], X=X[:1] * 2)
+        assert verify(net, X[: n + 1], y[: n + 1])
+        try:  # from here on it knows its points
+            net.extend(X[n + 1 :], y[n + 1 :])
+        except ValueError as error:
+            assert "cannot tell it from" in str(error)  # noqa: PT017 - it need not be raised
+        else:
+            assert verify(net, X, y)
+
+
+@pytest.mark.parametrize("change", ["scale", "shift", "replace", "none"])
+def test_first_layer_that_was_written_to(rng, change):
+    """Places remembered of another first layer are not trusted."""
+    X, y = problem(rng, 9, 2, 1)
+    net = memorize(X, y)
+    if change == "scale":
+        net.weights[0] *= 2
+        net.biases[0] *= 2
+        net.weights[1] /= 2
+    elif change == "shift":
+        net.biases[0] += 1
+        y = net.predict(X).tolist()
+    elif change == "replace":
+        net.weights = [w * 1 for w in net.weights]
+        net.weights[0] = net.weights[0] * 3
+        net.biases[0] = net.biases[0] * 3
+        net.weights[1] = net.weights[1] / 3
+    assert verify(net, X, y)
+    new, targets = [[x + 100 for x in X[0]], [x - 100 for x in X[1]]], [[20], [30]]
+    if change != "none":
+        before = net.layer_sizes
+        with pytest.raises(ValueError, match="pass the points memorized so far as X"):
+            net.extend(new, targets)
+        assert net.layer_sizes == before
+    net.extend(new, targets, X=None if change == "none" else X)
+    assert verify(net, X + new, y + targets)
+    net.extend([[7, 1000]], [3])  # and knows them again
+    assert verify(net, [*X, *new, [7, 1000]], [*y, *targets, [3]])
+
+
+def test_no_construction_asks_the_evaluator(rng, monkeypatch):
+    """What `verify` computes with decides on no parameter, so that its faults cannot hide there."""
+
+    def fail(*args):
+        raise AssertionError("the evaluator was called")
+
+    X, y = problem(rng, 14, 2, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(_core, "predict", fail)
+        patch.setattr(_core, "verify", fail)
+        # a second layer of 3 * 3 + 2 units: two points have a unit of their own
+        nets = [
+            memorize(X[:11], y[:11], hidden=(3, 11)),
+            memorize(X[:11], y[:11], construction="one_layer"),
+        ]
+        for net in nets:
+            net.extend(X[11:], y[11:])
+        nets.append(memorize(X, y, construction="integer"))
+    for net in nets:
+        assert verify(net, X, y)

@@ -22,6 +22,9 @@ using IntegerArray = py::array_t<std::int64_t, py::array::c_style>;
 
 OwnedTable table_from_array(const IntegerArray& numerators, const py::list& denominators) {
     if (numerators.ndim() != 2) throw std::invalid_argument("numerators must be 2-dimensional");
+    if ((numerators.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+        throw std::invalid_argument("numerators must be aligned");  // the core reads them in place
+    }
     OwnedTable owned;
     owned.table.rows = static_cast<std::size_t>(numerators.shape(0));
     owned.table.cols = static_cast<std::size_t>(numerators.shape(1));
@@ -52,8 +55,8 @@ void check_table(const OwnedTable& owned) {
 }
 
 /// Computes without the GIL, so that other Python threads run meanwhile. That is safe because
-/// `compute` touches no Python object: tables and networks hold copies, or memory of an array that
-/// the caller's reference keeps alive; the monitor takes the GIL for itself.
+/// `compute` touches no Python object: tables and networks hold copies, or borrow the array of a
+/// _tables.Table, which nobody writes to; the monitor takes the GIL for itself.
 template <class Compute>
 auto without_gil(const py::object& progress, const Compute& compute) {
     exact::Monitor monitor = make_monitor(progress);
@@ -192,7 +195,7 @@ void bind_exact(py::module_& module) {
             py::arg("numerators"), py::arg("rows"), py::arg("denominators"),
             "Like Table, from a flat list of mpz of any size.");
 
-    py::class_<exact::Network>(module, "Network", "Layers of rational parameters.")
+    py::class_<exact::Network>(module, "ExactNetwork", "Layers of rational parameters.")
         .def(py::init<>())
         .def("add_layer", &add_layer, py::arg("weights"), py::arg("biases"), py::arg("activation"),
              "weights: flat list of mpq, row-major (outputs, inputs).");

@@ -11,7 +11,7 @@ class Table:
     @staticmethod
     def from_integers(numerators: list[Any], rows: int, denominators: list[Any]) -> Table: ...
 
-class Network:
+class ExactNetwork:
     def __init__(self) -> None: ...
     def add_layer(self, weights: list[Any], biases: list[Any], activation: str) -> None: ...
 
@@ -34,7 +34,7 @@ def first_occurrences(
     points: Table, progress: Callable[[float], None] | None = None
 ) -> npt.NDArray[np.int64]: ...
 def predict(
-    network: Network,
+    network: ExactNetwork,
     points: Table,
     n_threads: int = 1,
     progress: Callable[[float], None] | None = None,
@@ -51,7 +51,7 @@ def project(
     points: Table, weights: list[Any], progress: Callable[[float], None] | None = None
 ) -> list[Any]: ...
 def verify(
-    network: Network,
+    network: ExactNetwork,
     points: Table,
     targets: Table,
     n_threads: int = 1,

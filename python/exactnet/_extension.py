@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._tables import Table
+from exactnet._tables import Table, as_points
 from exactnet.exact_network import ExactNetwork
 
 Array = npt.NDArray[Any]
@@ -24,22 +24,49 @@ def positions(network: ExactNetwork, points: Table) -> list[Any]:
     return [t / common + bias for t in _core.project(points.to_core(), weights, None)]
 
 
-def check_extensible(network: ExactNetwork, t: list[Any]) -> None:
-    """Raise ValueError unless the network computes along a line on which all t are known."""
-    if network.activations[-1] != "linear" or len(network.weights) not in (2, 3):
-        raise ValueError("only networks of one or two hidden layers can be extended")
-    row = network.weights[0][0]
-    if not any(row):
+def places_of(network: ExactNetwork, points: Table) -> list[Any]:
+    """Return the places of memorized points, equal rows being one point."""
+    first = _core.first_occurrences(points.to_core(), None)
+    return positions(network, points.rows(np.unique(first)))
+
+
+def along(network: ExactNetwork) -> tuple[Any, ...]:
+    """Return what places depend on."""
+    return (*network.weights[0][0], network.biases[0][0])
+
+
+def check_extensible(network: ExactNetwork) -> None:
+    """Raise ValueError unless the network is a construction along a line."""
+    if list(network.activations) not in (["relu", "linear"], ["relu", "relu", "linear"]):
         raise ValueError(
-            "the network has no direction in which points differ: memorize all points anew"
+            "only networks of one or two hidden layers with relu, and linear outputs, can be "
+            f"extended, not {network.activations}"
         )
+    row = network.weights[0][0]
     if any((w != row).any() for w in network.weights[0] if any(w)):
         raise ValueError(
             "the network does not see points along one line, as an integer one: "
             "memorize all points anew"
         )
-    if max(t) < 0 or len(set(t)) < len(t):
-        raise ValueError("X are not the points that the network was built for")
+
+
+def with_direction(network: ExactNetwork, known: Table, points: Table) -> ExactNetwork:
+    """Return a network of a single point, which has no direction, with one that tells all apart.
+
+    Its first unit keeps its value at that point, and with it the network its output there.
+    """
+    if _core.first_occurrences(known.to_core(), None).any():
+        raise ValueError("X are not the points that the network was built for: it has no direction")
+    columns = [known.rationals(c)[:1] + points.rationals(c) for c in range(known.shape[1])]
+    table = as_points([list(row) for row in zip(*columns, strict=True)])
+    weights, _, steps, _ = _core.choose_projection(table.to_core(), "smallest", 0, None)
+    row = [gmpy2.mpq(w * d, s) for w, d, s in zip(weights, table.denominators, steps, strict=True)]
+    first, bias = network.weights[0].copy(), network.biases[0].copy()
+    first[0] = row
+    bias[0] -= sum(w * column[0] for w, column in zip(row, columns, strict=True))
+    return ExactNetwork(
+        [first, *network.weights[1:]], [bias, *network.biases[1:]], network.activations
+    )
 
 
 def extend(
@@ -52,14 +79,17 @@ def extend(
     of it; a hat between the two neighbours does not: three units of the first layer, whose sum
     goes through one of the second, if there is one.
     """
+    if max(known) < 0 or len(set(known)) < len(known):
+        raise ValueError("X are not the points that the network was built for")
     weights = [w.copy() for w in network.weights]
     biases = [b.copy() for b in network.biases]
     known = sorted(known)
     columns = [targets.rationals(c) for c in range(targets.shape[1])]
+    along_line = [any(w) for w in weights[0]]
     for k, t in enumerate(positions(network, points)):
-        y = [column[k] for column in columns]
-        now = ExactNetwork(weights, biases, network.activations)
-        errors = [a - b for a, b in zip(y, _outputs(now, points, k), strict=True)]
+        along_line += [True] * (len(weights[0]) - len(along_line))
+        outputs = _outputs(weights, biases, along_line, t)
+        errors = [column[k] - value for column, value in zip(columns, outputs, strict=True)]
         place = bisect_left(known, t)
         if not any(errors):
             if place == len(known) or known[place] != t:
@@ -79,9 +109,17 @@ def extend(
     return weights, biases, known
 
 
-def _outputs(network: ExactNetwork, points: Table, k: int) -> list[Any]:
-    values = _core.predict(network.to_core(), points.rows(np.array([k])).to_core(), 1, None)
-    return list(values)
+def _outputs(
+    weights: list[Array], biases: list[Array], along_line: list[bool], t: Any
+) -> list[Any]:
+    """Evaluate the network at a place; not by the evaluator that is to verify the result."""
+    origin = biases[0][0]
+    h = [b + (t - origin) if sees else b for sees, b in zip(along_line, biases[0], strict=True)]
+    for W, b in zip(weights[1:], biases[1:], strict=True):
+        active = [i for i, value in enumerate(h) if value > 0]
+        values = np.array([h[i] for i in active], dtype=object)
+        h = [sum((row[active] * values).tolist(), bias) for row, bias in zip(W, b, strict=True)]
+    return h
 
 
 def _add_unit(

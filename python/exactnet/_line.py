@@ -102,12 +102,15 @@ def _add_tails(
     """
     W2, b2, W3, b3 = layers
     m, p = len(components), len(breakpoints)
-    along = ExactNetwork(
-        [_column([gmpy2.mpq(1)] * p), W2[:, :p].copy(), W3.copy()],
-        [np.array([-b for b in breakpoints], dtype=object), b2.copy(), b3.copy()],
-        ["relu", "relu", "linear"],
-    )
-    outputs = along.predict([[line.t[k]] for k in outside])
+    # There every first unit is t - breakpoint. The outputs are not taken from the evaluator, which
+    # is to verify the network.
+    kinks = W2[:first_unit, :p]
+    inner = np.array([sum(row, gmpy2.mpq(0)) for row in kinks], dtype=object)
+    shift = [b - sum(row * breakpoints) for row, b in zip(kinks, b2[:first_unit], strict=True)]
+    outputs = [
+        [sum(row, b) for row, b in zip(W3[:, :first_unit] * np.maximum(z, 0), b3, strict=True)]
+        for z in (inner * line.t[k] + shift for k in outside)
+    ]
     before = line.t[last]
     slopes = [gmpy2.mpq(0)] * m  # what the new units add at t is slopes t + shifts
     shifts = [gmpy2.mpq(0)] * m
@@ -164,9 +167,3 @@ def one_layer(
 def zeros(*shape: int) -> Array:
     """Return an array of mpq 0."""
     return np.full(shape, gmpy2.mpq(0), dtype=object)
-
-
-def _column(values: list[Any]) -> Array:
-    column = np.empty((len(values), 1), dtype=object)
-    column[:, 0] = values
-    return column

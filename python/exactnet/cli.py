@@ -306,7 +306,7 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     with ProgressBar("verifying") as bar:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
-    network.write(arguments.output, make_claim(report, X, y) if arguments.claim else None)
+    network._write(arguments.output, make_claim(report, X, y) if arguments.claim else None)
     largest = network.bit_sizes().largest
     if arguments.json:
         facts = {

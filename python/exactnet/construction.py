@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet._checks import positive_integer, thread_count
+from exactnet._extension import along
 from exactnet._integer import LIMITS, construct_integer
 from exactnet._line import Line, one_layer, theorem4, zeros
 from exactnet._tables import (
@@ -209,7 +210,7 @@ def memorize(
 def _remember(network: ExactNetwork, line: Line) -> ExactNetwork:
     """Note where the points lie, counted from the first unit's breakpoint."""
     shift = network.biases[0][0] - line.constant
-    network._places = [t + shift for t in line.t]
+    network._places = (along(network), [t + shift for t in line.t])
     return network
 
 

@@ -17,7 +17,7 @@ from exactnet import _core
 from exactnet._checks import thread_count
 from exactnet._claim import check_claim, make_claim
 from exactnet._files import atomic_write
-from exactnet._tables import Progress, as_points, to_mpq
+from exactnet._tables import Progress, as_points, as_targets, to_mpq
 
 if TYPE_CHECKING:
     from exactnet.network import Network
@@ -80,8 +80,8 @@ class ExactNetwork:
         self.weights = weights
         self.biases = biases
         self.activations = activations
-        # Where the memorized points lie, as `extend` takes it.
-        self._places: list[Any] | None = None
+        # What `extend` needs: where the memorized points lie, and in which first layer.
+        self._places: tuple[tuple[Any, ...], list[Any]] | None = None
 
     @classmethod
     def from_arrays(
@@ -210,11 +210,13 @@ class ExactNetwork:
         if claim_for is not None:
             from exactnet.verification import verify  # here, for it imports this module
 
-            X, y = claim_for
+            # read once: what is claimed is claimed of the numbers that were verified
+            X = as_points(claim_for[0])
+            y = as_targets(claim_for[1], X.shape[0])
             claim = make_claim(verify(self, X, y), X, y)
-        self.write(path, claim)
+        self._write(path, claim)
 
-    def write(self, path: str | os.PathLike[str], claim: dict[str, Any] | None) -> None:
+    def _write(self, path: str | os.PathLike[str], claim: dict[str, Any] | None) -> None:
         """Write the network with a claim that its caller has established, or with none."""
         self._check()
         document = {
@@ -319,10 +321,10 @@ class ExactNetwork:
                 f"X has {n_features} features but the network takes {self.layer_sizes[0]}"
             )
 
-    def to_core(self) -> _core.Network:
+    def to_core(self) -> _core.ExactNetwork:
         """Return a copy of the parameters as the C++ core takes them."""
         self._check()
-        network = _core.Network()
+        network = _core.ExactNetwork()
         layers = zip(self.weights, self.biases, self.activations, strict=True)
         for k, (w, b, activation) in enumerate(layers):
             network.add_layer(
@@ -345,15 +347,16 @@ class ExactNetwork:
         x_new : array-like (points, features)
         y_new : array-like (points,) or (points, outputs)
         X : array-like (points, features), optional
-            The points memorized so far. A network that `memorize` has just built knows where they
-            lie; one that was loaded or pickled does not.
+            All points memorized so far. A network of `memorize`, its copies and pickles know where
+            they lie; one that was loaded, has had its first layer changed, or was built for a
+            single point does not.
 
         Raises
         ------
         ValueError
-            If a point is there already with another target, cannot be told apart from one, or the
-            network is not one of the constructions along a line ("integer" is not). The network
-            is then unchanged.
+            If a point is there already with another target, cannot be told apart from one, X is
+            needed, or the network is not one of the constructions along a line ("integer" is not).
+            The network is then unchanged.
         TypeError
             If x_new or y_new holds something else than real numbers.
 
@@ -368,7 +371,6 @@ class ExactNetwork:
         True
         """
         from exactnet import _extension
-        from exactnet._tables import as_targets
 
         points = as_points(x_new, "x_new")
         self._check()
@@ -378,16 +380,27 @@ class ExactNetwork:
             raise ValueError(
                 f"y_new has {targets.shape[1]} outputs but the network has {self.layer_sizes[-1]}"
             )
+        _extension.check_extensible(self)
+        network = self
         if X is not None:
             known = as_points(X)
             self.check_features(known.shape[1])
-            places = _extension.positions(self, known)
-        elif self._places is not None:
-            places = self._places
+            if not any(self.weights[0][0]):
+                network = _extension.with_direction(self, known, points)
+            places = _extension.places_of(network, known)
+        elif not any(self.weights[0][0]):
+            raise ValueError(
+                "pass the point memorized so far as X: a network of a single one has no direction "
+                "in which others differ from it"
+            )
+        elif self._places is not None and self._places[0] == _extension.along(self):
+            places = self._places[1]
         else:
             raise ValueError("pass the points memorized so far as X: this network does not know")
-        _extension.check_extensible(self, places)
-        self.weights, self.biases, self._places = _extension.extend(self, places, points, targets)
+        weights, biases, places = _extension.extend(network, places, points, targets)
+        places_in = (_extension.along(network), places)
+        # at one go, lest Ctrl-C leave weights without their biases
+        self.__dict__.update(weights=weights, biases=biases, _places=places_in)
 
     def to_network(self, dtype: str = "float64") -> Network:
         """Return the network with its parameters rounded to floats.
