@@ -1,6 +1,7 @@
 """`approximate`: networks within a tolerance of a function, proven or checked."""
 
 import math
+import random
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exactnet import Approximation, _finite_differences, approximate
+from conftest import slow
+from exactnet import Approximation, _finite_differences, approximate, approximation
 from reference import forward, fractions
 
 SMALL = st.fractions(min_value=-10, max_value=10, max_denominator=50)
@@ -86,6 +88,144 @@ def test_proof_holds_for_polynomials(coefficients, low, length, share, graded, r
     assert (np.diff(result.nodes) > 0).all()
     for error in worst_errors(result, f, sample(result, rng)):
         assert error <= Fraction(result.max_error)
+
+
+def flushed(network, xs, order):
+    """Float inference that takes subnormal numbers for 0 wherever it meets one."""
+
+    def flush(values):
+        return np.where(np.abs(values) < 2.0**-1022, 0.0, values)
+
+    w1, b1 = flush(network.weights[0][:, 0]), flush(network.biases[0])
+    w2, b2 = flush(network.weights[1][0]), flush(network.biases[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = np.maximum(flush(flush(np.array(xs)[:, None]) * w1 + b1), 0)
+        terms = np.concatenate([flush(units * w2), np.broadcast_to(b2, (len(xs), 1))], axis=1)
+        total = np.zeros(len(xs))
+        for k in order:
+            total = flush(total + terms[:, k])
+    return total
+
+
+def test_proof_holds_at_every_scale(rng):
+    """Overflow, underflow and flushing: a proof holds for all, or there is none."""
+    proven = 0
+    for _ in range(slow(5000, 100)):
+        # near the ends of the range every second time
+        scale, size = (
+            Fraction(2) ** rng.choice([rng.randint(-1000, 1000), -e, e, 0]) for e in (1021, 1020)
+        )
+        middle = Fraction(rng.choice([0, rng.uniform(-2, 2), rng.uniform(-1e3, 1e3)])) * scale
+        try:
+            low, high = float(middle - scale), float(middle + scale * rng.choice([1, 0, 2]))
+        except OverflowError:
+            continue
+        coefficients = [
+            Fraction(rng.uniform(-1, 1)) * size / scale**k * rng.choice([0, 1, 1]) for k in range(4)
+        ]
+        f, bound = polynomial(coefficients), curvature(coefficients)
+        graded = rng.random() < 0.3
+        try:
+            tolerance = float(size) * 10.0 ** rng.uniform(-6, 1)
+            result = approximate(
+                f,
+                (low, high),
+                tolerance,
+                second_derivative=bound if graded else bound(low, high),
+                max_units=200,
+            )
+        except ValueError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+            continue
+        assert result.proven
+        assert result.max_error <= tolerance
+        proven += 1
+        xs = sample(result, rng, 12)
+        xs += [v for x in (*xs[:3], 0.0) for v in (math.nextafter(x, low), math.nextafter(x, high))]
+        xs += [-5e-324, 2.0**-1022, -(2.0**-1022), 2.0**-1023]
+        xs = [x for x in xs if low <= x <= high]
+        truth = [f(x) for x in xs]
+        order = rng.sample(range(result.n_units + 1), result.n_units + 1)
+        for values in (result(xs), flushed(result.network, xs, order)):
+            assert np.isfinite(values).all(), (low, high, coefficients)
+            error = max(abs(a - b) for a, b in zip(fractions(values), truth, strict=True))
+            assert error <= Fraction(result.max_error), (low, high, coefficients)
+    assert proven > slow(5000, 100) / 5
+
+
+@pytest.mark.parametrize(
+    ("f", "interval", "tolerance", "bound"),
+    [
+        (lambda x: x * x, (-1e154, 1e154), 1e306, 2),  # partial sums beyond the largest float
+        (lambda x: 1e308 * math.sin(x), (0, 10), 1e307, 1e308),
+        (lambda x: 1e308 * math.sin(x), (0, 10), 1e307, 10**400),
+        (lambda x: 1e308 * math.sin(x), (0, 10), 1e307, lambda a, b: 10**400),
+        (math.sin, (0, 1), 5e-324, 1),
+        (math.sin, (0, 1), Fraction(1, 10**400), 1),
+        (math.sin, (0, 1e-320), 5e-324, 1),
+        (lambda x: 1.0, (0, 5e-324), 1e-300, 0.0),
+        (lambda x: 1e300 * x / 5e-324, (0, 5e-324), 1e290, 0.0),
+    ],
+)
+def test_no_proof_without_room(f, interval, tolerance, bound):
+    try:
+        result = approximate(f, interval, tolerance, second_derivative=bound)
+    except ValueError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        xs = sample(result, random.Random(0))
+        assert max(abs(result(x) - f(x)) for x in xs) <= result.max_error <= tolerance
+
+
+def test_numbers_beyond_floats():
+    """Tolerances are rounded down, what f may be off by not at all."""
+    third = approximate(math.sin, (0, 3), Fraction(1, 10), second_derivative=1)
+    assert third.proven
+    assert Fraction(third.max_error) <= Fraction(1, 10)
+    assert approximate(math.sin, (0, 3), 10**400, second_derivative=1).proven
+    tiny = Fraction(1, 10**400)
+    assert approximate(math.sin, (0, 3), 0.1, second_derivative=1, value_error=tiny).proven
+    with pytest.raises(ValueError, match="no tolerance can be met"):
+        approximate(math.sin, (0, 3), 0.1, second_derivative=1, value_error=10**400)
+    result = approximate(math.sin, (0, 3), 0.1, second_derivative=1, max_units=10**4000)
+    assert result.n_units == 4
+
+
+def test_more_nodes_than_memory_holds(monkeypatch):
+    for bound, most in ((1, 10**20), (10**900, 10**1000)):
+        with pytest.raises(
+            MemoryError, match=r"nodes would take about \S+ MiB, more than there is"
+        ):
+            approximate(Fraction, (0, 1), 1e-30, second_derivative=bound, max_units=most)
+    monkeypatch.setattr(approximation, "available_memory", lambda: 2**20)
+    with pytest.raises(MemoryError, match=r"nodes would take about \S+ MiB, more than there is"):
+        approximate(Fraction, (0, 1), 1e-9, second_derivative=lambda a, b: 1, max_units=10**5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, lambda x: gmpy2.mpfr(x, 20)])
+def test_floats_of_few_bits(kind):
+    """What f returns in a shorter type is off by units in the last place of that type."""
+    result = approximate(lambda x: kind(math.exp(x)), (0, 3), 0.1, second_derivative=21)
+    xs = sample(result, random.Random(1))
+    off = max(abs(result(x) - math.exp(x)) for x in xs)
+    assert off <= result.max_error
+    precise = approximate(math.exp, (0, 3), 0.1, second_derivative=21)
+    assert result.n_units > precise.n_units or result.max_error > precise.max_error
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (6.25e-2, "6.3e-02"),
+        (9.96, "1.0e+01"),
+        (0.0, "0.0e+00"),
+        (5e-324, "4.9e-324"),
+        (21 * 5e-324, "1.1e-322"),
+        (math.inf, "inf"),
+    ],
+)
+def test_two_digits(value, text):
+    assert approximation._two_digits(value) == text
 
 
 def test_bound_is_tight():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 import numbers
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from exactnet import _finite_differences
 from exactnet._checks import positive_integer
-from exactnet._tables import to_mpq
+from exactnet._tables import available_memory, to_mpq
 from exactnet.network import Network
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -23,9 +24,12 @@ Curvature: TypeAlias = float | Callable[[float, float], float]
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 _UNIT = gmpy2.mpq(1, 2**53)  # the largest relative error of a rounding to float64
-_TINY = gmpy2.mpq(1, 2**1022)  # the largest absolute error of one that underflows
-# By default a float that f returns is taken to be off by this share of the largest value.
-_VALUE_ERROR = gmpy2.mpq(1, 2**50)
+_TINY = gmpy2.mpq(1, 2**1022)  # the largest absolute error of one that underflows to 0
+_HUGE = gmpy2.mpq(2**1024 - 2**971)  # the largest float64
+_LEAST = math.ulp(0.0)
+# By default a float that f returns is taken to be off by so many units in its last place.
+_ULPS = 4
+_NODE_BYTES = 2000  # measured: of a node and its piece
 # Pieces shorter than this share of the interval are those of a jump.
 _SHORTEST = 2.0**-40
 # Where a chord is compared with f: so many points in a piece, and in all of the interval.
@@ -145,7 +149,7 @@ def approximate(
         fewer nodes where f is straighter.
     value_error : float, optional
         For the proof: how far the floats that f returns may be from its true values; by default
-        2**-50 times the largest of them, which is about 4 units in its last place. It is a
+        4 units in the last place of the largest of them (2**-50 of it for float64). It is a
         premise, as `second_derivative` is.
     max_units : int
         The most units that the network may have.
@@ -193,7 +197,10 @@ def approximate(
     if not callable(f):
         raise TypeError(f"f must be callable, not {type(f).__name__}")
     low, high = _interval(interval)
-    tolerance = _positive(tolerance, "tolerance")
+    exact_tolerance = _positive(tolerance, "tolerance")
+    tolerance = _downwards(exact_tolerance)
+    if not tolerance:
+        raise ValueError("tolerance is below the least float64, 4.9e-324")
     if activation not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))
         raise ValueError(f"activation must be one of {known}, not {activation!r}")
@@ -230,6 +237,7 @@ class _Values:
     def __init__(self, f: Callable[[float], Any], value_error: float | None) -> None:
         self._f = f
         self._error = None if value_error is None else _positive(value_error, "value_error", True)
+        self._epsilon = gmpy2.mpq(0)  # of the least precise floats that f has returned
 
     def exact(self, x: float) -> tuple[Any, bool]:
         """Return f(x) as mpq, and whether f gave it as a rational."""
@@ -239,6 +247,8 @@ class _Values:
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]  # what np.where returns
         rational = isinstance(value, numbers.Rational) or type(value) is type(_UNIT)
+        if not rational:
+            self._epsilon = max(self._epsilon, _epsilon(value))
         return to_mpq(value, f"f({x!r})"), rational
 
     def as_float(self, x: float) -> float:
@@ -252,7 +262,17 @@ class _Values:
         rounded = [abs(y) for y, rational in values if not rational]
         if not rounded:
             return gmpy2.mpq(0)
-        return max(rounded) * _VALUE_ERROR if self._error is None else gmpy2.mpq(self._error)
+        if self._error is not None:
+            return self._error
+        return _ULPS * max(max(rounded) * self._epsilon, gmpy2.mpq(_LEAST))
+
+
+def _epsilon(value: Any) -> Any:
+    """Return the distance from 1 to the next number of a float's type."""
+    if isinstance(value, np.floating):
+        return gmpy2.mpq(float(np.finfo(value.dtype).eps))
+    precision = value.precision if isinstance(value, gmpy2.mpfr(0).__class__) else 53
+    return gmpy2.mpq(2) / gmpy2.mpz(2) ** precision
 
 
 class _Pieces:
@@ -271,6 +291,8 @@ class _Pieces:
         nodes, length = [self.low], (self.high - self.low) / 16
         shortest = (self.high - self.low) * _SHORTEST
         while (left := nodes[-1]) < self.high:
+            if len(nodes) % 4096 == 0:
+                _check_nodes(len(nodes))
             if len(nodes) > self.max_units:
                 # pieces are as long as the root of the error, about
                 share = (left - self.low) / (self.high - self.low)
@@ -327,11 +349,14 @@ class _Proven(_Pieces):
     def _nodes(self, error: float) -> list[float]:
         if callable(self._bound):
             return self.greedy(lambda left, right: bool(self._off(left, right) <= error), error)
-        whole = float(self._off(self.low, self.high))
-        n = max(1, math.ceil(math.sqrt(whole / error))) if whole / error < 1e300 else math.inf
+        whole = self._off(self.low, self.high)
+        # the square root, rounded up
+        pieces = math.ceil(whole / gmpy2.mpq(error))
+        n = max(1, math.isqrt(max(0, pieces - 1)) + 1)
         if n > self.max_units:
-            raise _InfeasibleError(1.001 * whole / self.max_units**2)
-        return list(dict.fromkeys(np.linspace(self.low, self.high, int(n) + 1).tolist()))
+            raise _InfeasibleError(1.001 * _upwards(whole / self.max_units**2))
+        _check_nodes(n)
+        return sorted({*np.linspace(self.low, self.high, n + 1).tolist()})
 
     def attempt(self, error: float) -> Approximation:
         nodes = self._nodes(error)
@@ -364,8 +389,8 @@ class _Proven(_Pieces):
         if found > off + 2 * max(allowance, self.values.allowance([value])):
             raise ValueError(
                 f"second_derivative is no bound of abs(f'') in [{nodes[k]!r}, {nodes[k + 1]!r}]: "
-                f"f differs from its chord by {float(found):.3g} where at most "
-                f"{float(off):.3g} would be possible"
+                f"f differs from its chord by {_upwards(found):.3g} where at most "
+                f"{_upwards(off):.3g} would be possible"
             )
 
 
@@ -381,7 +406,7 @@ class _Checked(_Pieces):
 
     def _fits(self, left: float, right: float, error: float) -> bool:
         f = self.values.as_float
-        n = max(_SAMPLES, math.ceil(_GRID / 4 * (right - left) / (self.high - self.low)))
+        n = max(_SAMPLES, math.ceil(_GRID / 4 * ((right - left) / (self.high - self.low))))
         y0, y1 = f(left), f(right)
         for k in range(1, n + 1):
             # multiples of the golden ratio: no period of f is met in the same phase only
@@ -409,7 +434,7 @@ class _Checked(_Pieces):
 
 def _search(pieces: _Pieces, tolerance: float) -> Approximation:
     """Find nodes for which the whole error is within the tolerance."""
-    goal = pieces.caution * tolerance
+    goal = max(_LEAST, pieces.caution * tolerance)
     best, error = math.inf, goal
     try:
         for _ in range(12):
@@ -421,7 +446,7 @@ def _search(pieces: _Pieces, tolerance: float) -> Approximation:
             others = result.max_error - error
             if others >= goal:
                 break
-            error = min(0.98 * error, max(goal - 1.05 * others, error / 8))
+            error = max(_LEAST, min(0.98 * error, max(goal - 1.05 * others, error / 8)))
         error = 1.5 * goal
     except _InfeasibleError as problem:
         error = max(problem.hint, 1.1 * error)
@@ -431,15 +456,22 @@ def _search(pieces: _Pieces, tolerance: float) -> Approximation:
         try:
             result = pieces.attempt(error)
         except _InfeasibleError as problem:
-            error = max(problem.hint, 1.1 * error)
+            error = max(problem.hint, 1.1 * error, error + _LEAST)
             continue
         if result.max_error <= goal:
             return result
+        if result.max_error == math.inf:  # sums near the largest float: no small error is in reach
+            most = float(_HUGE)
+            error = min(max(2 * error, 1e290), most) if error < most else math.inf
+            continue
         worse = worse + 1 if result.max_error >= best else 0
         best = min(best, result.max_error)
         error = max(1.5 * error, (result.max_error - error) / 8)
     if best == math.inf:
-        raise ValueError("no tolerance can be met: second_derivative gives no finite bound")
+        raise ValueError(
+            "no tolerance can be met: second_derivative gives no finite bound, or the values of f "
+            "are too large for a float64 network"
+        )
     raise _out_of_reach(tolerance, best / pieces.caution, f"at most {pieces.max_units} relu units")
 
 
@@ -452,11 +484,8 @@ def _out_of_reach(tolerance: float, reached: float, means: str) -> ValueError:
 
 def _two_digits(value: float) -> str:
     """Return a decimal of two digits that is not below a value, which is not negative."""
-    digits = f"{value:.1e}"
-    while float(digits) < value:
-        value *= 1.01
-        digits = f"{value:.1e}"
-    return digits
+    upwards = decimal.Context(prec=2, rounding=decimal.ROUND_CEILING)
+    return f"{float(upwards.create_decimal(value)):.1e}"
 
 
 def _interpolant(nodes: list[float], targets: list[Any]) -> tuple[Network, list[Any], Any]:
@@ -465,7 +494,8 @@ def _interpolant(nodes: list[float], targets: list[Any]) -> tuple[Network, list[
     The units are max(0, x - node); the weight of each is the change of the slope at its node. What
     the rounded weights reach is computed exactly, and every weight corrects for the ones before:
     the errors at the nodes do not add up. The rounding error bounds how far float64 inference on
-    the interval is from real arithmetic, for any order of the sum, fused or not.
+    the interval is from real arithmetic, for any order of the sum, fused or not, with subnormal
+    numbers or without; it is infinite where a sum may overflow.
     """
     slope, value = gmpy2.mpq(0), gmpy2.mpq(_to_float(targets[0], "f"))
     bias, reached, weights = float(value), [value], []
@@ -487,7 +517,12 @@ def _interpolant(nodes: list[float], targets: list[Any]) -> tuple[Network, list[
     )
     n = len(used) + 4
     gamma = n * _UNIT / (1 - n * _UNIT)
-    rounding = gamma * magnitude + _TINY * (n + sum(sizes))
+    # Processors may take subnormal numbers for 0: x, the node and their difference, each times the
+    # weight; the weight, times the unit; and products, sums and the bias.
+    flushed = sum(4 * size + exact[-1] - exact[k] for k, size in zip(used, sizes, strict=True))
+    rounding = gamma * magnitude + _TINY * (2 * n + (1 + gamma) * flushed)
+    if (1 + gamma) * magnitude + rounding > _HUGE:
+        rounding = math.inf  # a partial sum may overflow
     network = Network.from_arrays(
         [np.ones((len(used), 1)), np.array([[weights[k] for k in used]])],
         [np.array([-nodes[k] for k in used]), np.array([bias])],
@@ -516,11 +551,21 @@ def _to_float(value: Any, what: str) -> float:
 
 def _upwards(value: Any) -> float:
     """Return a float64 that is not below an mpq; infinity beyond the range."""
+    if value == math.inf:
+        return math.inf
     try:
         result = int(value.numerator) / int(value.denominator)
     except OverflowError:
         return math.inf
     return result if gmpy2.mpq(result) >= value else math.nextafter(result, math.inf)
+
+
+def _downwards(value: Any) -> float:
+    """Return the largest float64 that is not above an mpq, which is not negative."""
+    if value >= _HUGE:
+        return float(_HUGE)
+    result = _to_float(value, "")
+    return result if gmpy2.mpq(result) <= value else math.nextafter(result, 0.0)
 
 
 def _interval(interval: Any) -> tuple[float, float]:
@@ -535,9 +580,20 @@ def _interval(interval: Any) -> tuple[float, float]:
     return low, high
 
 
-def _positive(value: Any, name: str, or_zero: bool = False) -> float:
+def _positive(value: Any, name: str, or_zero: bool = False) -> Any:
+    """Return a number as mpq."""
     valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not valid or not (0 < value < math.inf or (or_zero and value == 0)):
         what = "not negative and finite" if or_zero else "positive and finite"
         raise ValueError(f"{name} must be {what}, not {value!r}")
-    return float(value)
+    return to_mpq(value, name)
+
+
+def _check_nodes(n: int) -> None:
+    """Refuse more nodes than fit into memory."""
+    if n * _NODE_BYTES > available_memory():
+        n = min(n, 10**300)
+        raise MemoryError(
+            f"{n:.3g} nodes would take about {n * _NODE_BYTES / 2**20:.3g} MiB, more than there "
+            "is: use a larger tolerance or a smaller max_units"
+        )
