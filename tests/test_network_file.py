@@ -128,6 +128,25 @@ def test_the_file_can_be_read_without_the_package(saved):
     }
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_files_are_those_of_the_library(tmp_path, dtype):
+    """Byte for byte but for the metadata's order, which the library draws anew every time."""
+    net = Network([5, *[3] * 11, 2], dtype=dtype, seed=0)  # "layers.10" comes before "layers.2"
+    net.fit(np.ones((4, 5)), np.ones((4, 2)), momentum=0.9)
+    net.save(tmp_path / "net")
+    net.save(tmp_path / "again")
+    ours = (tmp_path / "net").read_bytes()
+    assert ours == (tmp_path / "again").read_bytes()
+    with safetensors.safe_open(tmp_path / "net", framework="np") as file:
+        metadata = file.metadata()
+    theirs = safetensors.numpy.save(safetensors.numpy.load(ours), metadata)
+    end = 8 + int.from_bytes(ours[:8], "little")
+    assert end % 8 == 0
+    assert ours[:8] == theirs[:8]
+    assert json.loads(ours[8:end]) == json.loads(theirs[8:end])
+    assert ours[end:] == theirs[end:]
+
+
 def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     before = saved.read_bytes()
     net = Network.load(saved)

@@ -88,6 +88,7 @@ def _received(url: str, most: int, bar: ProgressBar) -> bytes:
         given_up.set()
     if failures:
         raise failures[0]
+    bar(1.0)  # it may have ended before it was first looked at
     return bytes(data)
 
 

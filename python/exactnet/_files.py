@@ -1,53 +1,225 @@
-"""Atomic file writes."""
+"""Atomic file writes, and reads and writes between whose parts Ctrl-C is answered."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import io
 import os
+import stat
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+PART = 2**22  # bytes per call of the system
+_UNSYNCED = 2**24  # bytes that may wait for the disk: bringing them there cannot be interrupted
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise OSError if `path` can surely not be written, before any work is done for it."""
-    target = Path(path).resolve()
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+    name = os.fsdecode(path)
+    if _descriptor(name) is not None:
+        return
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    target = os.path.realpath(name)
+    folder = os.path.dirname(target)
+    reason, text = 0, ""
+    if os.path.isdir(target):
+        reason = errno.EISDIR
+    elif not stat.S_ISREG(mode):
+        reason = 0 if os.access(name, os.W_OK) else errno.EACCES
+    elif not os.path.isdir(folder):
+        reason = errno.ENOENT
+    elif os.path.exists(target) and not os.access(target, os.W_OK):
+        reason = errno.EACCES
+    elif not _replaceable(folder, target):
+        reason = errno.EACCES
+        text = "no leave to write in its folder, where files are replaced as a whole"
+    if reason:
+        raise OSError(reason, text or os.strerror(reason), name)
+
+
+def _replaceable(folder: str, target: str) -> bool:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    status = os.stat(folder)
+    if not status.st_mode & stat.S_ISVTX or not os.path.exists(target):
+        return True
+    # in folders like /tmp only the owner may replace a file
+    return os.geteuid() in (0, status.st_uid, os.stat(target).st_uid)
+
+
+def _descriptor(name: str) -> int | None:
+    """Return the descriptor of this process that `name` stands for, as /dev/stdout for 1."""
+    for _ in range(40):  # links to links
+        folder = os.path.realpath(os.path.dirname(name))
+        last = os.path.basename(name)
+        if last.isdecimal() and folder in ("/dev/fd", os.path.realpath("/proc/self/fd")):
+            return int(last)
+        name = os.path.join(folder, last)
+        if not os.path.islink(name):
+            break
+        name = os.path.join(folder, os.readlink(name))
+    return None
+
+
+class _Parts(io.FileIO):
+    """Writes in parts, between which Ctrl-C is answered, and brings them to the disk on the way."""
+
+    synced = False
+    _waiting = 0
+
+    def write(self, data: Any) -> int:
+        n = super().write(memoryview(data)[:PART])
+        self._waiting += n
+        if self.synced and self._waiting > _UNSYNCED:
+            os.fsync(self.fileno())
+            self._waiting = 0
+        return n
+
+
+def _opened(raw: _Parts, binary: bool) -> Any:
+    file = io.BufferedWriter(raw)
+    return file if binary else io.TextIOWrapper(file, encoding="utf-8")
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator[Any]:
     """Write a file, in UTF-8 or binary, that appears whole or not at all.
 
-    The text goes to a temporary file beside it, reaches the disk, and takes the name last. Links
-    are followed; pipes and devices are simply written to.
-    """
-    import tempfile  # here, to keep `import exactnet` fast
+    The text goes to a temporary file in the same folder, reaches the disk, and takes the name
+    last; so the name never stands for less than the old file or the new one, whatever ends the
+    process. An existing file's permissions are kept, and its owner and group where the system
+    allows it; links are followed. Pipes, devices and the descriptors of this process, as
+    /dev/stdout, are simply written to.
 
+    If the process is killed the temporary file stays. It is locked for as long as its writer lives,
+    and the next write into the folder removes those that are not.
+    """
     check_writable(path)
-    mode, encoding = ("wb", None) if binary else ("w", "utf-8")
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
-        with open(target, mode, encoding=encoding) as file:
-            yield file
-        return
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    name = os.fsdecode(path)
+    target = os.path.realpath(name)
+    temporary = file = None
+    # An interrupt may come in the middle of anything, also of tidying up: that is done twice.
     try:
-        with open(descriptor, mode, encoding=encoding) as file:
+        try:
+            descriptor = _descriptor(name)
+            if descriptor is not None:
+                raw = _Parts(name, "w", opener=lambda *_: os.dup(descriptor))
+            elif os.path.exists(name) and not os.path.isfile(name):
+                raw = _Parts(name, "w")
+            else:
+                mark = _mark()
+                _clear(os.path.dirname(target), mark)
+                old = os.stat(target) if os.path.exists(target) else None
+                # an existing file may be private: its permissions come before the contents
+                opener = partial(os.open, mode=0o666 if old is None else 0o600)
+                locked = False
+                while not locked:
+                    temporary = os.path.join(
+                        os.path.dirname(target), f"{mark}{os.urandom(8).hex()}.tmp"
+                    )
+                    raw = _Parts(temporary, "x", opener=opener)
+                    locked = _lock(raw)
+                    if not locked:
+                        raw.close()
+                raw.synced = True
+                if old is not None:
+                    _keep_permissions(raw.fileno(), old)
+            file = _opened(raw, binary)
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; give what a plain open() would have given
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+            if temporary is not None:
+                os.fsync(raw.fileno())
+                os.replace(temporary, target)  # before it is closed, which ends the lock
+                _sync_folder(os.path.dirname(target))
+            file.close()
+        finally:
+            _remove(temporary)
+            if file is not None:
+                with suppress(OSError):  # a full disk once more, in place of what went wrong
+                    file.close()
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, temporary):
+            raise
+        raise OSError(error.errno, error.strerror, name) from None
+    finally:
+        _remove(temporary)
+
+
+def _mark() -> str:
+    """Return how the names of temporary files begin; locks may not hold between machines."""
+    return f".exactnet-{zlib.crc32(os.uname().nodename.encode()):08x}-"
+
+
+def _lock(raw: _Parts) -> bool:
+    """Mark a new file as one whose writer lives; False if `_clear` was faster."""
+    try:
+        fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks on this file system: nothing is ever removed there
+        pass
+    return os.fstat(raw.fileno()).st_nlink > 0
+
+
+def _clear(folder: str, mark: str) -> None:
+    """Remove the temporary files of writers that were killed."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(mark) and entry.name.endswith(".tmp")):
+                continue
+            with suppress(OSError):
+                if entry.is_file(follow_symlinks=False):
+                    with open(entry.path, "r+b") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        os.unlink(entry.path)
+
+
+def _keep_permissions(descriptor: int, old: os.stat_result) -> None:
+    try:
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    except OSError:
+        with suppress(OSError):
+            os.fchown(descriptor, -1, old.st_gid)
+    mode = old.st_mode & 0o777
+    if os.fstat(descriptor).st_gid != old.st_gid:
+        mode &= ~0o070  # they were another group's
+    with suppress(PermissionError):  # file systems without permissions
+        os.fchmod(descriptor, mode)
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring the new name to the disk, where the system lets folders be opened and synced."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(temporary: str | None) -> None:
+    if temporary is not None:
+        with suppress(OSError):  # it has got its name, or was removed already
+            os.unlink(temporary)
+
+
+def read_array(file: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """Read an array from where a binary file stands; EOFError if it ends before."""
+    array = np.empty(shape, dtype)
+    rest = array.reshape(-1).view(np.uint8).data
+    while len(rest):
+        n = file.readinto(rest[:PART])
+        if not n:
+            raise EOFError(f"it ends {len(rest)} bytes before its array does")
+        rest = rest[n:]
+    return array

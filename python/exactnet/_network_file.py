@@ -8,9 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._files import atomic_write
+from exactnet._files import PART, atomic_write
 from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Do what `Network.save` describes."""
-    import safetensors.numpy  # here, to keep `import exactnet` fast
-
     tensors = {}
     state = network._state
     for suffix, layers in (
@@ -40,10 +39,8 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         for k, layer in enumerate(layers):
             for kind, array in zip(("weights", "biases"), layer, strict=True):
                 name = f"layers.{k}.{kind}{suffix}"
-                if not np.isfinite(array).all():
-                    raise ValueError(f"{name} holds numbers that are not finite")
-                # The library takes the memory as it lies, without regard to strides.
                 tensors[name] = np.ascontiguousarray(array)
+                _check_finite(name, tensors[name])
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -51,9 +48,20 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "generator": str(network._generator.state),
         "steps": str(state.steps if state is not None else 0),
     }
-    data = safetensors.numpy.save(tensors, metadata)
+    # As the library would write it, which makes a copy of everything first, in one go. By name the
+    # tensors are in its order, for they are all of one type.
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, array in sorted(tensors.items()):
+        start, end = end, end + array.nbytes
+        dtype = f"F{8 * array.itemsize}"
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
     with atomic_write(path, binary=True) as file:
-        file.write(data)
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in sorted(tensors.items()):
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -107,8 +115,8 @@ def _load(file: Any) -> Network:
             raise ValueError(f"{name} must be of type {allowed}, not {dtype}")
 
     network = Network.from_arrays(
-        [file.get_tensor(name) for name in names[::2]],
-        [file.get_tensor(name) for name in names[1::2]],
+        [_tensor(file, name) for name in names[::2]],
+        [_tensor(file, name) for name in names[1::2]],
         activations,
     )
     network._generator = _core.Generator(int(metadata["generator"]))
@@ -125,13 +133,33 @@ def _moments(file: Any, network: Network, names: list[str], suffix: str) -> list
     """Return one part of the optimiser's state, (weights, biases) per layer."""
     parameters = zip(network.weights, network.biases, strict=True)
     shapes = [array.shape for layer in parameters for array in layer]
-    arrays = [np.array(file.get_tensor(f"{name}{suffix}"), order="C") for name in names]
+    arrays = [_tensor(file, f"{name}{suffix}") for name in names]
     for name, array, shape in zip(names, arrays, shapes, strict=True):
         if array.shape != shape:
             raise ValueError(f"{name}{suffix} has shape {array.shape}, not {shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name}{suffix} holds numbers that are not finite")
+        _check_finite(f"{name}{suffix}", array)
     return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def _tensor(file: Any, name: str) -> npt.NDArray[Any]:
+    """Return a tensor, read in parts between which Ctrl-C is answered."""
+    source = file.get_slice(name)
+    shape = source.get_shape()
+    if not shape:
+        return np.array(file.get_tensor(name))
+    result = np.empty(shape, {"F32": np.float32, "F64": np.float64}[source.get_dtype()])
+    step = max(1, PART * len(result) // max(1, result.nbytes))
+    for k in range(0, len(result), step):
+        end = min(k + step, len(result))
+        result[k:end] = source[k:end]
+    return result
+
+
+def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
+    flat = array.reshape(-1)
+    for k in range(0, len(flat), PART):
+        if not np.isfinite(flat[k : k + PART]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
 
 
 def _check_names(present: Any, expected: tuple[str, ...], what: str) -> None:
