@@ -55,6 +55,11 @@ def random_points(rng, n_points, n_features, high=100):
     return X, [rng.randrange(high) for _ in X]
 
 
+# For programs that are to be interrupted: `nohup` and `&` start them, and all that they start, with
+# Ctrl-C ignored.
+HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def interrupt(script, after):
     """Send Ctrl-C to a Python program, `after` seconds after it has printed "started".
 
@@ -62,7 +67,10 @@ def interrupt(script, after):
     whatever else it has to say. Returns the seconds it took to answer, and the further words.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", HEAR_CTRL_C + script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout.readline() == "started\n", process.stderr.read()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import random_points
+from conftest import HEAR_CTRL_C, random_points, slow
 from exactnet import ExactNetwork, Network, _datafiles, _demo, datasets, verify
 from exactnet.cli import main
 
@@ -963,24 +963,100 @@ def test_a_wide_table_is_not_asked_for_its_target(tmp_path, trained, run):
     assert err.endswith("it has 4 columns but the network takes 2\n")
 
 
-def test_interrupted_training_saves_nothing(tmp_path, classes):
-    path = tmp_path / "net"
-    arguments = ["train", str(classes), "--target", "kind", "--epochs", "100000000", "-o", path]
+HEARING = [
+    sys.executable,
+    "-c",
+    HEAR_CTRL_C + "from exactnet.__main__ import main; print('started', flush=True); exit(main())",
+]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_interrupted_training_saves_nothing(tmp_path, classes, ignored):
+    """Unless Ctrl-C is ignored, as `nohup exactnet train ... &` asks for."""
+    path, epochs = tmp_path / "net", 20_000 if ignored else 10**8
+    arguments = ["train", str(classes), "--target", "kind", "--epochs", str(epochs), "-o", path]
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *PROGRAM]
     process = subprocess.Popen(
-        [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*(ignoring if ignored else HEARING), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     reader = None
     try:
-        assert process.stdout.readline().startswith("epoch 1/100000000  loss ")
+        assert ignored or process.stdout.readline() == "started\n"
+        assert process.stdout.readline().startswith(f"epoch 1/{epochs}  loss ")
+        process.send_signal(signal.SIGINT)
         reader = threading.Thread(target=process.stdout.read)  # a full pipe would stop it
         reader.start()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=60) == (0 if ignored else 130)
     finally:
         process.kill()
         if reader is not None:
             reader.join()
         errors = process.stderr.read()
         process.communicate()
-    assert errors == "exactnet: interrupted\n"
-    assert not path.exists()
+    assert errors == ("" if ignored else "exactnet: interrupted\n")
+    assert path.exists() == ignored
+
+
+def test_interrupts_of_commands(tmp_path, data, rng):
+    """At any time after its first line: status 130 or 0, and a file that is whole or none."""
+    path = tmp_path / "net.json"
+    command = [*HEARING, "memorize", data, "--target", "label", "-o", path]
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    usual, whole = time.perf_counter() - start, path.read_bytes()
+    statuses = []
+    for _ in range(slow(500, 8)):
+        path.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "started\n"
+        time.sleep(rng.uniform(0.001, usual))
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+        statuses.append(process.returncode)
+        if process.returncode:
+            assert (process.returncode, errors) == (130, "exactnet: interrupted\n")
+        else:
+            assert (output.splitlines()[-1], errors) == (done.stdout.splitlines()[-1], "")
+        assert not path.exists() or path.read_bytes() == whole
+        assert {"net.json", "data.csv"} >= set(os.listdir(tmp_path))
+    assert 130 in statuses
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MemoryError(), "out of memory"),
+        (MemoryError("column 1 would take 7 GiB"), "column 1 would take 7 GiB"),
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (ValueError("of two\n  lines"), "of two lines"),
+    ],
+)
+def test_errors_take_one_line(data, run, monkeypatch, error, text):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("exactnet.cli.read_data", fail)
+    command = ["memorize", data, "--target", "label", "-o", data.with_name("net.json")]
+    assert run(*command) == (2, "", f"exactnet: error: {text}\n")
+
+
+def test_an_interrupt_after_the_file_is_written(data, run, monkeypatch):
+    """The file is there, and nothing is said against it."""
+    replace = os.replace
+
+    def interrupted(*arguments):
+        replace(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    path = data.with_name("net.json")
+    command = ["memorize", data, "--target", "label", "-o", path]
+    assert run(*command) == (130, "", "exactnet: interrupted\n")
+    assert ExactNetwork.load(path).layer_sizes == [2, 2, 2, 1]
+    assert sorted(os.listdir(data.parent)) == ["data.csv", "net.json"]

@@ -52,12 +52,14 @@ def interrupted(call, at):
                 signal.raise_signal(signal.SIGINT)
         return trace
 
-    before = sys.gettrace()
+    before = sys.gettrace(), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.settrace(trace)
     try:
         call()
     finally:
-        sys.settrace(before)
+        sys.settrace(before[0])
+        signal.signal(signal.SIGINT, before[1])
 
 
 @pytest.fixture

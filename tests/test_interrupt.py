@@ -1,7 +1,10 @@
 """Ctrl-C during long calls, and other threads meanwhile."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +76,21 @@ def test_ctrl_c_is_answered_at_once(kind, n_threads):
     delay, _ = interrupt(SCRIPT.format(kind=kind, n_threads=n_threads), after=0.3)
     print(f"{kind} {n_threads}: {delay:.3f} s")
     assert delay < 0.2
+
+
+def test_interrupts_where_ctrl_c_is_ignored():
+    """The tests of Ctrl-C pass under `nohup` and in the background of a script."""
+    tests = [
+        "tests/test_interrupt.py::test_ctrl_c_is_answered_at_once[points-1]",
+        "tests/test_files.py::test_two_interrupts",
+        "tests/test_cli.py::test_interrupted_training_saves_nothing[False]",
+    ]
+    program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *program]
+    root = Path(__file__).parents[1]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout
+    assert "3 passed" in result.stdout
 
 
 def test_other_threads_run_meanwhile(rng):

@@ -43,8 +43,8 @@ _LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 only on success."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _fail(reason)
     except (ValueError, TypeError, MemoryError, DivergenceError) as error:
-        return _fail(str(error) or type(error).__name__)
+        return _fail(str(error) or "out of memory")
 
 
 def _fail(reason: str) -> int:
