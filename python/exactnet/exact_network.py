@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._checks import thread_count
+from exactnet._checks import choice, thread_count
 from exactnet._claim import check_claim, make_claim
 from exactnet._files import atomic_write
 from exactnet._tables import Progress, as_points, as_targets, to_mpq
@@ -403,7 +403,7 @@ class ExactNetwork:
         self.__dict__.update(weights=weights, biases=biases, _places=places_in)
 
     def to_network(self, dtype: str = "float64") -> Network:
-        """Return the network with its parameters rounded to floats.
+        """Return the network with every parameter as the nearest float.
 
         The integer networks of `memorize` lose nothing; for others see `rounding_error`.
 
@@ -414,7 +414,7 @@ class ExactNetwork:
         Raises
         ------
         ValueError
-            If a parameter lies beyond the range of the type.
+            If a parameter lies beyond the range of the type, or the type is another one.
 
         Examples
         --------
@@ -426,10 +426,10 @@ class ExactNetwork:
         """
         from exactnet.network import Network
 
+        choice(dtype, ("float64", "float32"), "dtype")
         self._check()
-        with np.errstate(over="ignore"):  # what becomes infinite is refused
-            weights = [to_floats(w).astype(dtype) for w in self.weights]
-            biases = [to_floats(b).astype(dtype) for b in self.biases]
+        weights = [to_floats(w, dtype) for w in self.weights]
+        biases = [to_floats(b, dtype) for b in self.biases]
         return Network.from_arrays(weights, biases, self.activations)
 
     def _check(self) -> None:
@@ -484,18 +484,27 @@ def _parse(cell: Any, where: str) -> Any:
         raise _FormatError(f"{where} has the denominator 0") from None
 
 
-def to_floats(values: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    """Return the nearest float64 of every mpq; infinite beyond the range."""
+def to_floats(values: npt.NDArray[np.object_], dtype: str = "float64") -> npt.NDArray[Any]:
+    """Return the nearest float of every mpq; infinite beyond the range."""
 
     def nearest(value: Any) -> float:
         n, d = int(value.numerator), int(value.denominator)
         try:
-            return n / d  # the division of Python's integers rounds correctly
+            result = n / d  # the division of Python's integers rounds correctly
         except OverflowError:
             return math.inf if n > 0 else -math.inf
+        if dtype == "float32":
+            # The second rounding is that of the rational if the last bit of what it rounds says
+            # that the first was inexact: of the two neighbours, take the one with an odd last bit.
+            p, q = result.as_integer_ratio()
+            error = n * q - p * d
+            if error and not np.float64(result).view(np.int64) & 1:
+                result = math.nextafter(result, math.inf if error > 0 else -math.inf)
+        return result
 
     flat = [nearest(v) for v in values.ravel()]
-    return np.array(flat, dtype=np.float64).reshape(values.shape)
+    with np.errstate(over="ignore"):
+        return np.array(flat, dtype=np.float64).astype(dtype).reshape(values.shape)
 
 
 def _object_array(values: list[Any]) -> npt.NDArray[np.object_]:
