@@ -405,7 +405,7 @@ def test_checked(rng, name, tolerance):
 )
 def test_smooth(rng, activation, f, interval, tolerance):
     result = approximate(f, interval, tolerance, activation)
-    assert result.network.activations == [activation, "linear"]
+    assert result.network.activations == (activation, "linear")
     assert result.network.layer_sizes == [1, result.n_units, 1]
     assert result.n_units <= 33
     assert not result.proven

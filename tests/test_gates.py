@@ -44,7 +44,7 @@ def test_thresholds_of_the_article():
     for threshold, name in ((0.4, "OR"), (0.7, "AND")):
         network = gates.fixed(name)
         assert network.weights[0].tolist() == [[0.5, 0.5]]
-        assert network.activations == [Step(threshold)]
+        assert network.activations == (Step(threshold),)
         by_hand = tuple(int(0.5 * a + 0.5 * b > threshold) for a, b in gates.INPUTS)
         assert gates.truth_table(network) == by_hand
 

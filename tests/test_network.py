@@ -1,8 +1,11 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from conftest import ISAS, random_network, targets_for
-from exactnet import Network
+from conftest import ISAS, random_network, slow, targets_for
+from exactnet import Network, diagnostics
 from exactnet.activations import LeakyReLU, Sigmoid, Step
 from reference import (
     forward,
@@ -46,6 +49,77 @@ def test_gradients_against_central_differences(np_rng, isa, loss, depth):
                     difference /= 12 * h
                     scale = max(abs(difference), np.abs(gradient).max(), 1e-3)
                     assert abs(gradient[index] - difference) < 1e-6 * scale
+
+
+def test_gradients_of_activations_with_any_parameters(np_rng, isa):
+    """One unit of each kind between two weights, at points where it is neither flat nor at a kink.
+
+    The points lie where the parameters put the unit: differences there are as accurate as anywhere.
+    """
+    extremes = [0.0, 1e-18, 1e18, 1.0]
+    for case in range(slow(10_000, 500)):
+        magnitude = extremes[case % 4] if case < 8 else 10.0 ** np_rng.uniform(-18, 18)
+        sign = 1 if case % 2 else -1
+        u = np_rng.uniform(0.1, 3) * np_rng.choice([-1, 1])  # what the function gets
+        if case % 3:
+            kind, slope = LeakyReLU(magnitude), magnitude
+            z = u * 10.0 ** np_rng.uniform(-9, 9)
+            h = abs(z) * 1e-3
+        else:
+            slope = sign * magnitude
+            threshold = 10.0 ** np_rng.uniform(-18, 18) * np_rng.choice([0, 1, -1])
+            kind = Sigmoid(slope, threshold)
+            # z near the threshold, as far as floats tell them apart; else anywhere
+            scale = 1 / abs(slope) if slope else 1.0
+            z, h = threshold + u * scale, 1e-3 * scale
+            if abs(threshold) * 1e-6 > h:
+                z = u * scale
+        w1, w2 = np_rng.uniform(0.5, 2), np_rng.normal()
+        net = Network.from_arrays([[[w1]], [[w2]]], [[0.0], [0.0]], [kind, "linear"])
+        x = z / w1
+
+        def loss(bias, net=net, x=x):  # a linear function of the activation
+            net.biases[0][0] = bias
+            return net.predict([[x]])[0, 0]
+
+        difference = (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
+        net.biases[0][0] = 0
+        output = net.predict([[x]])[0, 0]
+        target = output - max(1.0, abs(output))
+        error = output - target
+        (_, db), _ = net.gradients([[x]], [[target]])
+        expected = difference * error
+        # what differences of rounded outputs can tell; and sigmoids end at 1e-305 or so, not at 0
+        noise = 1e-13 * abs(output * error) / h + 1e-290 * abs(slope)
+        assert abs(db[0] - expected) <= 1e-8 * abs(expected) + noise, (kind, x, db, expected)
+
+
+BAD_PARAMETERS = {
+    "negative": (LeakyReLU(-0.5), "slope of LeakyReLU must be at least 0, not -0.5"),
+    "least negative": (LeakyReLU(-5e-324), "slope of LeakyReLU must be 0 or of a magnitude from"),
+    "subnormal": (Sigmoid(1e-310), "must be 0 or of a magnitude from 1e-18 to 1e+18, not 1e-310"),
+    "large": (Step(1e300), "threshold of Step must be 0 or of a magnitude from 1e-18 to 1e+18"),
+    "beyond floats": (Sigmoid(0.5, 10**400), "threshold of Sigmoid must be finite, not 1000"),
+    "nan": (LeakyReLU(float("nan")), "slope of LeakyReLU must be finite, not nan"),
+    "text": (Sigmoid("a"), "slope of Sigmoid must be a number, not 'a'"),
+    "bool": (Step(True), "threshold of Step must be a number, not True"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PARAMETERS)
+def test_bad_parameters_of_activations(name):
+    activation, text = BAD_PARAMETERS[name]
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the text is checked below
+        Network([2, 1], activations=activation)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_pickles_with_a_negative_slope_are_refused():
+    state = Network([2, 1], activations=LeakyReLU(0.5)).__getstate__()
+    state["activations"] = (LeakyReLU(-0.5),)
+    with pytest.raises(ValueError, match="slope of LeakyReLU must be at least 0"):
+        Network.__new__(Network).__setstate__(state)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -139,6 +213,149 @@ def test_writing_into_weights_takes_effect():
     assert net.predict([[1, 1]])[0, 0] == 12
     net.fit([[1.0, 0.0]], [[10.0]], epochs=1)
     assert net.predict([[1, 0]])[0, 0] == 10
+
+
+@pytest.mark.parametrize(
+    "name", ["weights", "biases", "activations", "layer_sizes", "dtype", "epochs_trained"]
+)
+def test_attributes_cannot_be_set(name):
+    net = Network([2, 3, 1], seed=0)
+    with pytest.raises(AttributeError):
+        setattr(net, name, getattr(Network([2, 3, 1], seed=1), name))
+    for values in (net.weights, net.biases, net.activations):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            values[0] = values[-1]
+
+
+def test_all_agree_on_what_a_network_is(tmp_path):
+    """Whatever has been tried on its attributes, every part of the package sees the same one."""
+    net = Network([2, 3, 1], activations=["relu", "linear"], dtype="float64", seed=0)
+    before = repr(net), net.predict([[1, 2]]).tolist()
+    matrix = net.weights[0]
+    net.layer_sizes[0] = 7
+    for view in (matrix, matrix.base):
+        with pytest.raises(ValueError, match="cannot resize this array"):
+            view.resize((1000, 2), refcheck=False)
+    matrix.shape = (6,)
+    assert net.weights[0].shape == (3, 2)
+    net.weights[0].shape = (2, 3)
+    assert (repr(net), net.predict([[1, 2]]).tolist()) == before
+    matrix[:] = [1, 2, 3, 4, 5, 6]  # still the same memory
+    net.save(tmp_path / "net")
+    nets = [
+        net,
+        Network.load(tmp_path / "net"),
+        pickle.loads(pickle.dumps(net)),
+        copy.copy(net),
+        copy.deepcopy(net),
+        Network.from_arrays(net.weights, net.biases, net.activations),
+    ]
+    for other in nets:
+        assert repr(other) == before[0]
+        assert other.weights[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+        assert other.weights[0] is other.weights[0]
+        assert other.predict([[1, 2]]).tolist() == net.predict([[1, 2]]).tolist()
+        assert float(other.to_exact().predict([[1, 2]])[0, 0]) == pytest.approx(
+            net.predict([[1, 2]])[0, 0], rel=1e-12
+        )
+        assert diagnostics.dead_units(other, [[1, 2]])[0].count == 0
+    for other in nets[1:]:
+        other.weights[0][0, 0] = -1
+        assert net.weights[0][0, 0] == 1
+
+
+def test_read_only_parameters_are_not_trained():
+    X, y = [[0.0, 1.0]], [[1.0]]
+    net = Network([2, 3, 1], seed=0)
+    before = pickle.dumps(net)
+    for array in (*net.weights, *net.biases):
+        array.flags.writeable = False
+        with pytest.raises(ValueError, match=r"(weights|biases)\[[01]\] is read-only"):
+            net.fit(X, y)
+        assert net.predict(X).shape == (1, 1)
+        assert Network.from_arrays(net.weights, net.biases).fit(X, y).loss  # copies
+        array.flags.writeable = True
+    assert pickle.dumps(net) == before
+    net.fit(X, y)
+    assert pickle.dumps(net) != before
+
+
+def test_classes_of_one_output(np_rng):
+    X = np_rng.normal(size=(200, 3))
+    labels = (X[:, 0] + X[:, 1] > 0).astype(int)
+    net = Network([3, 1], seed=0)
+    options = dict(loss="cross_entropy", learning_rate=0.5, epochs=20)
+    history = net.fit(X, labels, validation_data=(X, labels), **options)
+    classes = net.classify(X)
+    assert (classes == (net.predict(X)[:, 0] > 0.5)).all()
+    assert set(classes) == {0, 1}
+    for y in (labels, labels[:, None], labels.astype(float), labels.astype(bool)):
+        assert net.accuracy(X, y) == history.val_accuracy[-1] == (classes == labels).mean() > 0.9
+    assert Network.from_arrays([[[1.0]]], [[0.0]], Step(2)).classify([[1], [3]]).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="labels must be 0 or 1"):
+        net.accuracy(X, labels + 1)
+    for activation in ("linear", "tanh", "relu"):
+        with pytest.raises(ValueError, match=f"this network has one of {activation}"):
+            Network([3, 1], activations=activation).classify(X)
+    linear = Network([3, 1], activations="linear", seed=0)
+    assert linear.fit(X, labels, validation_data=(X, labels)).val_accuracy == []
+    assert net.fit(X, labels, validation_data=(X, labels * 0.5)).val_accuracy == []
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear", "tanh"])
+def test_one_hot_targets_have_an_accuracy(np_rng, activation):
+    X, labels = np_rng.normal(size=(60, 3)), np_rng.integers(0, 4, 60)
+    one_hot = np.eye(4)[labels]
+    accuracies = []
+    for y in (labels, one_hot, one_hot.astype(np.uint8).tolist()):
+        net = Network([3, 4], activations=activation, seed=0)
+        history = net.fit(X, labels, epochs=3, validation_data=(X, y))
+        assert history.val_accuracy[-1] == net.accuracy(X, y)
+        accuracies.append(history.val_accuracy)
+    assert accuracies[0] == accuracies[1] == accuracies[2]
+    soft = 0.9 * one_hot + 0.025
+    assert net.fit(X, labels, validation_data=(X, soft)).val_accuracy == []
+    with pytest.raises(ValueError, match="labels must be integers, or one-hot rows"):
+        net.accuracy(X, soft)
+
+
+CROSS_ENTROPY = {
+    "below": ("sigmoid", [[0.2, -0.1]], "y[0, 1] is -0.1"),
+    "above": ("sigmoid", [[1.5, 1]], "y[0, 0] is 1.5"),
+    "softmax below": ("softmax", [[1.5, -0.5]], "y[0, 0] is 1.5"),
+    "sum": ("softmax", [[0.5, 0.4]], "y[0] sums to 0.9"),
+    "zero": ("softmax", [[0, 0]], "y[0] sums to 0.0"),
+}
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_that_are_no_probabilities(name, dtype):
+    output, y, text = CROSS_ENTROPY[name]
+    net, X = Network([1, 2], activations=output, dtype=dtype, seed=0), [[1.0]]
+    good = [[1.0, 0.0]]
+    calls = {
+        "fit": lambda: net.fit(X, y, loss="cross_entropy"),
+        "loss": lambda: net.loss(X, y, "cross_entropy"),
+        "gradients": lambda: net.gradients(X, y, "cross_entropy"),
+        "validation": lambda: net.fit(X, good, loss="cross_entropy", validation_data=(X, y)),
+    }
+    for call in calls:
+        with pytest.raises(ValueError) as error:  # noqa: PT011 - the text is checked below
+            calls[call]()
+        assert text.replace("y[", "validation y[" if call == "validation" else "y[") in str(
+            error.value
+        ).replace("0.899999976158142", "0.9").replace("-0.10000000149011612", "-0.1")
+    for loss in ("quadratic", "mse"):
+        assert np.isfinite(net.fit(X, y, loss=loss).loss).all()
+
+
+def test_rounded_probabilities_are_fine(np_rng):
+    y = np_rng.random((50, 1000))
+    y /= y.sum(axis=1, keepdims=True)
+    for rounded in (y.astype(np.float32), y.round(6), y.astype(np.float16)):
+        net = Network([1, 1000], activations="softmax", init="zeros")
+        assert np.isfinite(net.fit(np.ones((50, 1)), rounded, loss="cross_entropy").loss).all()
 
 
 def test_exact_counterpart(np_rng):

@@ -72,7 +72,7 @@ def test_round_trip_of_activations(tmp_path, activation, dtype):
     net.save(tmp_path / "net")
     loaded = Network.load(tmp_path / "net")
     assert state(loaded) == state(net)
-    assert loaded.activations == [hidden, activation]
+    assert loaded.activations == (hidden, activation)
     assert loaded._state is None
     X = np.random.default_rng(2).normal(size=(5, 2))
     assert loaded.predict(X).tobytes() == net.predict(X).tobytes()
@@ -125,6 +125,7 @@ def test_the_file_can_be_read_without_the_package(saved):
         "version": "1",
         "generator": str(net._generator.state),
         "steps": "0",
+        "epochs": str(net.epochs_trained),
     }
 
 
@@ -325,6 +326,8 @@ DAMAGE = {
         "missing or unknown metadata: 'generator'",
     ),
     "unknown entry": (entry("extra", "1"), "missing or unknown metadata: 'extra'"),
+    "epochs": (entry("epochs", "-1"), "epochs must be an integer from 0"),
+    "no epochs": (metadata(lambda m: m.pop("epochs")), "missing or unknown metadata: 'epochs'"),
     "generator too large": (entry("generator", str(2**64)), "generator must be an integer from 0"),
     "negative generator": (entry("generator", "-1"), "generator must be an integer from 0"),
     "no generator": (entry("generator", ""), "generator must be an integer from 0 to 2**64 - 1"),
@@ -353,9 +356,13 @@ DAMAGE = {
         with_activation(name="leaky_relu", slope=0.1, threshold=1.0),
         "unknown activation",
     ),
+    "negative slope": (
+        with_activation(name="leaky_relu", slope=-0.5, threshold=0.0),
+        "slope of LeakyReLU must be at least 0, not -0.5",
+    ),
     "infinite slope": (with_activation(**{**SIGMOID, "slope": np.inf}), "must be finite"),
     "nan threshold": (with_activation(**{**SIGMOID, "threshold": np.nan}), "must be finite"),
-    "slope beyond floats": (with_activation(**{**SIGMOID, "slope": 10**400}), "too large"),
+    "slope beyond floats": (with_activation(**{**SIGMOID, "slope": 10**400}), "must be finite"),
 }
 
 

@@ -212,7 +212,7 @@ def test_schedules_are_followed(np_rng):
         with pytest.raises(ValueError, match=r"learning_rate\(1\) must be"):
             net.fit(X, y, epochs=2, learning_rate=lambda epoch, bad=bad: bad if epoch else 0.1)
     net.fit(X, y, epochs=30, learning_rate=schedules.Exponential(0.5, 0.9))
-    net.fit(X, y, epochs=30, learning_rate=schedules.Step(0.5, every=7))
+    net.fit(X, y, epochs=30, learning_rate=schedules.StepDecay(0.5, every=7))
 
 
 def test_until(np_rng):

@@ -1,10 +1,93 @@
-"""Checks of arguments that are plain numbers."""
+"""Checks of arguments: numbers, flags, choices, arrays of floats."""
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_RANGES: dict[str, Callable[[float], bool]] = {
+    "a number": lambda value: True,
+    "positive": lambda value: value > 0,
+    "at least 0": lambda value: value >= 0,
+    "in [0, 1)": lambda value: 0 <= value < 1,
+}
+
+
+def shown(value: Any) -> str:
+    """Return what an error says of a value: one short line, whatever it is."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of integers that are too long to print, for example
+        text = f"a {type(value).__name__} that cannot be printed"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def number(value: Any, name: str, what: str = "a number") -> float:
+    """Check a real number and return it as a float; `what` is a key of `_RANGES`."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        result = float(value) if real else math.nan
+    except OverflowError:
+        result = math.inf if value > 0 else -math.inf
+    if not real or not _RANGES[what](result):
+        raise ValueError(f"{name} must be {what}, not {shown(value)}")
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be finite, not {shown(value)}")
+    return result
+
+
+def flag(value: Any, name: str) -> bool:
+    """Check what is to be True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, not {shown(value)}")
+    return bool(value)
+
+
+def choice(value: Any, choices: tuple[str, ...], name: str) -> None:
+    """Check a name."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}"
+        )
+
+
+def entries(values: Any, name: str, what: str) -> list[Any]:
+    """Return what an iterable holds."""
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        try:
+            return list(values)
+        except (TypeError, NotImplementedError):  # arrays without a dimension, memoryviews of two
+            pass
+    raise ValueError(f"{name} must be {what}, not {shown(values)}")
+
+
+def refuse_mask(values: Any, name: str) -> None:
+    """Refuse arrays with masked entries, whose masks conversions would drop."""
+    ma = sys.modules.get("numpy.ma")  # whoever has such an array has imported it
+    if ma is not None and ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries: fill them, or leave their rows out")
+
+
+def real_array(values: Any, name: str) -> npt.NDArray[Any]:
+    """Return an array of real numbers; no copy of one."""
+    refuse_mask(values, name)
+    try:
+        array = np.asarray(values)
+    except MemoryError:
+        raise
+    except Exception as error:  # what an object's conversion may raise: ragged lists, tensors
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name} cannot be read as an array: {reason}") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+    return array
 
 
 def thread_count(value: Any) -> int:
@@ -15,5 +98,5 @@ def thread_count(value: Any) -> int:
 def positive_integer(value: Any, name: str) -> int:
     """Check a count such as a width."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        raise ValueError(f"{name} must be a positive integer, not {shown(value)}")
     return int(value)

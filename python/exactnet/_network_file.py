@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "exactnet.Network"
 VERSION = "1"
 
-_ENTRIES = ("format", "version", "activations", "generator", "steps")
+_ENTRIES = ("format", "version", "activations", "generator", "steps", "epochs")
 # of the state of the optimiser: velocities or first moments, and second moments of Adam
 _SUFFIXES = ("_velocity", "_second_moment")
 _DTYPES = ("F32", "F64")
@@ -47,6 +47,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "activations": json.dumps([_activation_entry(a) for a in network.activations]),
         "generator": str(network._generator.state),
         "steps": str(state.steps if state is not None else 0),
+        "epochs": str(network.epochs_trained),
     }
     # As the library would write it, which makes a copy of everything first, in one go. By name the
     # tensors are in its order, for they are all of one type.
@@ -95,7 +96,7 @@ def _load(file: Any) -> Network:
         )
     _check_names(metadata, _ENTRIES, "metadata")
     activations = _activations(metadata["activations"])
-    for key in ("generator", "steps"):
+    for key in ("generator", "steps", "epochs"):
         value = metadata[key]
         if not _INTEGER.fullmatch(value) or int(value) >= 2**64:
             raise ValueError(f"{key} must be an integer from 0 to 2**64 - 1, not {value!r:.40}")
@@ -120,6 +121,7 @@ def _load(file: Any) -> Network:
         activations,
     )
     network._generator = _core.Generator(int(metadata["generator"]))
+    network._epochs = int(metadata["epochs"])
     if suffixes:
         moments = [_moments(file, network, names, suffix) for suffix in suffixes]
         second = moments[1] if len(moments) == 2 else None

@@ -1,9 +1,15 @@
-"""Activation functions with parameters; those without have just a name."""
+"""Activation functions with parameters; those without have just a name.
+
+Every parameter is 0 or of a magnitude from 1e-18 to 1e18, so that it, and the product of any two,
+is a number of float32 as of float64. `Network` takes it as the nearest number of its own type.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, TypeAlias
+
+from exactnet._checks import number, shown
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,7 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class LeakyReLU:
-    """z where z > 0, else slope z."""
+    """z where z > 0, else slope z; slope >= 0."""
 
     slope: float = 0.01
     name: ClassVar[str] = "leaky_relu"
@@ -33,6 +39,9 @@ class Step:
 
 Activation: TypeAlias = str | Sigmoid | LeakyReLU | Step
 
+# Range of the parameters' magnitudes.
+_LEAST, _MOST = 1e-18, 1e18
+
 NAMES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax")
 _OBJECTS: dict[str, Sigmoid | LeakyReLU | Step] = {
     "sigmoid": Sigmoid(),
@@ -42,11 +51,11 @@ _OBJECTS: dict[str, Sigmoid | LeakyReLU | Step] = {
 
 
 def describe(activation: Activation) -> tuple[str, float, float]:
-    """Return name, slope and threshold as the core takes them; ValueError if it is unknown."""
+    """Return name, slope and threshold as the core takes them; ValueError if one is wrong."""
     if isinstance(activation, str):
         if activation not in NAMES:
             raise ValueError(
-                f"unknown activation {activation!r}; known are {', '.join(NAMES)}, "
+                f"unknown activation {shown(activation)}; known are {', '.join(NAMES)}, "
                 "Sigmoid(...), LeakyReLU(...) and Step(...)"
             )
         if activation not in _OBJECTS:
@@ -54,9 +63,17 @@ def describe(activation: Activation) -> tuple[str, float, float]:
         activation = _OBJECTS[activation]
     if not isinstance(activation, Sigmoid | LeakyReLU | Step):
         raise ValueError(
-            f"an activation must be a name or an object of this module, not {activation!r}"
+            f"an activation must be a name or an object of this module, not {shown(activation)}"
         )
+    for field in fields(activation):
+        name = f"{field.name} of {type(activation).__name__}"
+        value = number(getattr(activation, field.name), name)
+        if value and not _LEAST <= abs(value) <= _MOST:
+            raise ValueError(
+                f"{name} must be 0 or of a magnitude from {_LEAST} to {_MOST}, not {shown(value)}"
+            )
+        # The derivative is taken by the sign of the activation, which must be that of z.
+        if value < 0 and isinstance(activation, LeakyReLU):
+            raise ValueError(f"{name} must be at least 0, not {shown(value)}")
     slope, threshold = getattr(activation, "slope", 1.0), getattr(activation, "threshold", 0.0)
-    if not abs(slope) < float("inf") or not abs(threshold) < float("inf"):
-        raise ValueError(f"the parameters of {activation!r} must be finite")
     return activation.name, float(slope), float(threshold)

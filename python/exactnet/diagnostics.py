@@ -10,6 +10,7 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
+from exactnet._checks import real_array, shown
 from exactnet._tables import to_mpq
 from exactnet.exact_network import ExactNetwork
 from exactnet.network import Network
@@ -172,7 +173,7 @@ def unit_contributions(network: Network, x: Any) -> UnitContributions:
             "a network of one input, one hidden layer and one linear output is needed, "
             f"not {network}"
         )
-    points = np.asarray(x)
+    points = real_array(x, "x")
     if points.ndim == 1:
         points = points[:, None]
     values = _layer(network, 0).predict(network._samples(points, "x"))
@@ -331,10 +332,12 @@ def _interval(interval: Any) -> tuple[Any, Any]:
     try:
         low, high = interval
     except (TypeError, ValueError):
-        raise ValueError(f"interval must be two numbers (low, high), not {interval!r}") from None
+        raise ValueError(
+            f"interval must be two numbers (low, high), not {shown(interval)}"
+        ) from None
     low, high = to_mpq(low, "interval[0]"), to_mpq(high, "interval[1]")
     if not low < high:
-        raise ValueError(f"interval must have low < high, not {interval!r}")
+        raise ValueError(f"interval must have low < high, not {shown(interval)}")
     return low, high
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from exactnet._checks import shown
 from exactnet.activations import Step
 from exactnet.network import Network
 from exactnet.training import History
@@ -133,6 +134,8 @@ def truth_table(network: Any) -> tuple[int, ...]:
     ------
     ValueError
         If the network has other numbers of inputs or outputs.
+    TypeError
+        If network is not a network.
 
     Examples
     --------
@@ -144,7 +147,9 @@ def truth_table(network: Any) -> tuple[int, ...]:
     NAND 1 1 1 0
     XOR 0 1 1 0
     """
-    sizes = network.layer_sizes
+    sizes = getattr(network, "layer_sizes", None)
+    if sizes is None:
+        raise TypeError(f"network must be a network, not {shown(network)}")
     if sizes[0] != 2 or sizes[-1] != 1:
         raise ValueError(
             f"a gate has two inputs and one output, this network has {sizes[0]} and {sizes[-1]}"
@@ -153,5 +158,5 @@ def truth_table(network: Any) -> tuple[int, ...]:
 
 
 def _check_name(name: str) -> None:
-    if name not in NAMES:
-        raise ValueError(f"unknown gate {name!r}; known are {', '.join(NAMES)}")
+    if not isinstance(name, str) or name not in NAMES:
+        raise ValueError(f"unknown gate {shown(name)}; known are {', '.join(NAMES)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core, _network_file, training
-from exactnet._checks import positive_integer
+from exactnet._checks import choice, entries, positive_integer, real_array, shown
 from exactnet.activations import Activation, describe
 from exactnet.training import Callback, DivergenceError, History, OptimizerState, Rate
 
@@ -26,6 +27,11 @@ __all__ = ["INITS", "LOSSES", "DivergenceError", "History", "Network"]
 
 INITS = ("normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros")
 LOSSES = ("quadratic", "mse", "cross_entropy")
+
+# By how much targets of softmax may miss a sum of 1, as rounded ones do.
+_SUM_TOLERANCE = 1e-3
+# Activations of a single output that tells one of two classes, or the only one.
+_CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
 
 _CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
 
@@ -53,7 +59,12 @@ class Network:
     Attributes
     ----------
     weights, biases : tuple of ndarray
-        Of shapes (outputs, inputs) and (outputs,). Writing into them takes effect.
+        Of shapes (outputs, inputs) and (outputs,). Writing into them takes effect; `fit` refuses
+        to train while one of them is read-only. The attributes themselves cannot be set.
+    activations : tuple of str or activation object
+    layer_sizes : list of int
+    dtype : numpy.dtype
+    epochs_trained : int
 
     Raises
     ------
@@ -80,11 +91,13 @@ class Network:
         dtype: str = "float32",
         seed: int | None = None,
     ) -> None:
-        sizes = [positive_integer(n, f"layer_sizes[{k}]") for k, n in enumerate(layer_sizes)]
+        numbers_of_units = entries(layer_sizes, "layer_sizes", "a sequence of integers")
+        sizes = [positive_integer(n, f"layer_sizes[{k}]") for k, n in enumerate(numbers_of_units)]
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes must name at least inputs and outputs, not {sizes}")
-        _check_choice(init, INITS, "init")
-        _check_choice(dtype, tuple(_CORE), "dtype")
+        choice(init, INITS, "init")
+        dtype = dtype.name if isinstance(dtype, np.dtype) else dtype
+        choice(dtype, tuple(_CORE), "dtype")
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little")
         if (
@@ -92,14 +105,14 @@ class Network:
             or not isinstance(seed, numbers.Integral)
             or not 0 <= seed < 2**64
         ):
-            raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+            raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
         self._generator: _core.Generator = _core.Generator(int(seed))
         weights, biases = [], []
         for n_in, n_out in pairwise(sizes):
             w, b = _initial(self._generator, init, n_in, n_out)
             weights.append(w.astype(dtype))
             biases.append(b.astype(dtype))
-        self._set(weights, biases, activations)
+        self._set(weights, biases, activations, dtype)
 
     @classmethod
     def from_arrays(
@@ -140,30 +153,29 @@ class Network:
         >>> net.predict([[2, 1]]).round(8)
         array([[0.40442364, 0.59557636]])
         """
-        w_arrays = [np.asarray(w) for w in weights]
-        b_arrays = [np.asarray(b) for b in biases]
-        for name, arrays in (("weights", w_arrays), ("biases", b_arrays)):
-            for k, array in enumerate(arrays):
-                if array.dtype.kind not in "fiub":
-                    raise ValueError(f"{name}[{k}] must hold real numbers, not {array.dtype}")
+        w_arrays, b_arrays = (
+            [
+                real_array(array, f"{name}[{k}]")
+                for k, array in enumerate(entries(arrays, name, "one array per layer"))
+            ]
+            for name, arrays in (("weights", weights), ("biases", biases))
+        )
         small = all(a.dtype.kind != "f" or a.itemsize <= 4 for a in (*w_arrays, *b_arrays))
         floats = any(a.dtype.kind == "f" for a in (*w_arrays, *b_arrays))
         dtype = "float32" if small and floats else "float64"
         network = cls.__new__(cls)
         network._generator = _core.Generator(0)
-        network._set(
-            [np.array(w, dtype=dtype, order="C") for w in w_arrays],
-            [np.array(b, dtype=dtype, order="C") for b in b_arrays],
-            activations,
-        )
+        network._set(w_arrays, b_arrays, activations, dtype)
         return network
 
     def _set(
         self,
-        weights: list[Array],
-        biases: list[Array],
+        weights: Sequence[Array],
+        biases: Sequence[Array],
         activations: Activation | Sequence[Activation],
+        dtype: npt.DTypeLike,
     ) -> None:
+        """Take copies of the parameters."""
         n = len(weights)
         if n == 0 or len(biases) != n:
             raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
@@ -174,50 +186,98 @@ class Network:
                     f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
                     f"each other or their {inputs} inputs"
                 )
-            for name, array in (("weights", w), ("biases", b)):
-                if not np.isfinite(array).all():
-                    raise ValueError(f"{name}[{k}] holds numbers that are not finite")
             inputs = w.shape[0]
         if isinstance(activations, Sequence) and not isinstance(activations, str):
-            self.activations = list(activations)
+            self._activations = tuple(activations)
         else:
-            self.activations = [activations] * n
-        if len(self.activations) != n:
-            raise ValueError(f"{len(self.activations)} activations for {n} layers")
-        described = [describe(a) for a in self.activations]
+            self._activations = (activations,) * n
+        if len(self._activations) != n:
+            raise ValueError(f"{len(self._activations)} activations for {n} layers")
+        described = [describe(a) for a in self._activations]
         if any(name == "softmax" for name, _, _ in described[:-1]):
             raise ValueError("softmax is for the last layer only")
-        self.weights = tuple(weights)
-        self.biases = tuple(biases)
-        self.dtype = weights[0].dtype
+        self._dtype = np.dtype(dtype)
+        self._arrays = {
+            kind: [_owned(array, self._dtype, f"{kind}[{k}]") for k, array in enumerate(arrays)]
+            for kind, arrays in (("weights", weights), ("biases", biases))
+        }
+        self._views: dict[str, tuple[Array, ...]] = {}
         isa = os.environ.get("EXACTNET_ISA", "")
         # what the optimiser leaves for the next `fit`
         self._state: OptimizerState | None = None
-        self._core = _CORE[self.dtype.name](weights, biases, described, isa)
+        self._epochs = 0
+        self._training = threading.Lock()  # held by `fit`
+        self._core = _CORE[self._dtype.name](
+            self._arrays["weights"], self._arrays["biases"], described, isa
+        )
         self._names = [name for name, _, _ in described]
+
+    def _parameters(self, kind: str) -> tuple[Array, ...]:
+        """Return the views of the parameters that are for everyone, always the same ones.
+
+        What is done to a view in place, other than to its numbers, does not reach the network, and
+        another one takes its place.
+        """
+        arrays, views = self._arrays[kind], self._views.get(kind, ())
+        if len(views) != len(arrays) or any(
+            (view.shape, view.strides, view.dtype) != (array.shape, array.strides, array.dtype)
+            for view, array in zip(views, arrays, strict=True)
+        ):
+            views = self._views[kind] = tuple(array.view() for array in arrays)
+        return views
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Matrices (outputs, inputs), one per layer."""
+        return self._parameters("weights")
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Vectors (outputs,), one per layer."""
+        return self._parameters("biases")
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Names or objects, one per layer."""
+        return self._activations
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters: float32 or float64."""
+        return self._dtype
 
     @property
     def layer_sizes(self) -> list[int]:
         """Number of inputs, of the units of every hidden layer, and of outputs."""
-        return [self.weights[0].shape[1], *(w.shape[0] for w in self.weights)]
+        matrices = self._arrays["weights"]
+        return [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs that `fit` has finished, in all calls; kept in files, pickles and copies.
+
+        To go on with an interrupted training, pass it as ``initial_epoch``.
+        """
+        return self._epochs
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        del state["_core"]  # made anew of the rest
-        state["_generator"] = self._generator.state
-        return state
+        return {
+            **self._arrays,
+            "activations": self._activations,
+            "generator": self._generator.state,
+            "state": self._state,
+            "epochs": self._epochs,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._generator = _core.Generator(state["_generator"])
-        # Copies, for joblib and Dask unpickle arrays into memory that cannot be written to.
-        weights = [np.array(a, order="C") for a in state["weights"]]
-        biases = [np.array(a, order="C") for a in state["biases"]]
-        self._set(weights, biases, state["activations"])
-        self._state = state["_state"]
+        self._generator = _core.Generator(state["generator"])
+        weights, biases = state["weights"], state["biases"]
+        self._set(weights, biases, state["activations"], weights[0].dtype)
+        self._state, self._epochs = state["state"], state["epochs"]
 
     def __repr__(self) -> str:
-        return f"Network({self.layer_sizes}, activations={self.activations}, dtype={self.dtype})"
+        activations = list(self._activations)
+        return f"Network({self.layer_sizes}, activations={activations}, dtype={self._dtype})"
 
     def predict(self, X: Any) -> Array:
         """Compute the outputs.
@@ -236,26 +296,65 @@ class Network:
         ValueError
             If X is empty, not finite or has another number of features than the network.
         """
-        result: Array | None = self._core.predict(X)
+        # as it stands, if the core can read it; masks it would not see
+        result: Array | None = self._core.predict(X) if type(X) is np.ndarray else None
         if result is None:  # X needs a conversion, or is wrong
             result = self._core.predict(self._samples(X))
         assert result is not None
         return result
 
     def classify(self, X: Any) -> npt.NDArray[np.intp]:
-        """Return the output of largest value for every sample, (samples,); errors as `predict`."""
-        classes: npt.NDArray[np.intp] = np.argmax(self.predict(X), axis=1)
-        return classes
+        """Return the class of every sample, (samples,).
+
+        It is the output of largest value, the first of equal ones; of a single output of sigmoid
+        or step, 1 where it exceeds 1/2, else 0.
+
+        Raises
+        ------
+        ValueError
+            As of `predict`; if a single output has another activation, which tells no classes.
+        """
+        if not self._classifies():
+            raise ValueError(
+                "classes need several outputs, or one of sigmoid or step; this network has one "
+                f"of {self._names[-1]}"
+            )
+        return self._decided(self.predict(X))
 
     def accuracy(self, X: Any, labels: Any) -> float:
-        """Return the share of samples whose largest output is that of their label.
+        """Return the share of samples whose class, as of `classify`, is that of their label.
 
         Parameters
         ----------
         X : array-like (samples, features)
-        labels : array-like (samples,) of int
+        labels : array-like (samples,) of int, or one-hot (samples, outputs)
+            For a single output 0 and 1, of shape (samples,) or (samples, 1).
         """
-        return float(np.mean(self.classify(X) == self._labels(labels, len(X))))
+        classes = self.classify(X)
+        values, expected = self._targets(labels, len(classes), "labels")
+        if values is not None:
+            expected = self._one_hot(values)
+            if expected is None:
+                what = "0 or 1" if values.shape[1] == 1 else "integers, or one-hot rows"
+                raise ValueError(f"labels must be {what}")
+        return float(np.mean(classes == expected))
+
+    def _classifies(self) -> bool:
+        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] in _CLASS_OUTPUTS
+
+    def _decided(self, outputs: Array) -> npt.NDArray[np.intp]:
+        if outputs.shape[1] > 1 or self._names[-1] == "softmax":
+            classes: npt.NDArray[np.intp] = np.argmax(outputs, axis=1)
+            return classes
+        return (outputs[:, 0] > 0.5).astype(np.intp)
+
+    def _one_hot(self, values: Array) -> npt.NDArray[np.intp] | None:
+        """Return the classes that targets stand for, or None if they stand for none."""
+        if not self._classifies() or not ((values == 0) | (values == 1)).all():
+            return None
+        if values.shape[1] > 1 and not (values.sum(axis=1) == 1).all():
+            return None
+        return self._decided(values)
 
     def loss(self, X: Any, y: Any, loss: str = "quadratic") -> float:
         """Return the mean loss.
@@ -264,6 +363,7 @@ class Network:
         ----------
         X : array-like (samples, features)
         y : array-like (samples, outputs), or integer labels (samples,)
+            For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
         loss : {"quadratic", "mse", "cross_entropy"}
             "quadratic" is 1/2 sum (a - y)^2, "mse" the mean over outputs of (a - y)^2,
             "cross_entropy" the categorical one after softmax and the sum of binary ones after
@@ -276,7 +376,7 @@ class Network:
         """
         X = self._samples(X)
         self._check_loss(loss)
-        value: float = self._core.loss(X, *self._targets(y, len(X)), loss)
+        value: float = self._core.loss(X, *self._targets(y, len(X), loss=loss), loss)
         return value
 
     def gradients(self, X: Any, y: Any, loss: str = "quadratic") -> list[tuple[Array, Array]]:
@@ -287,7 +387,7 @@ class Network:
         X = self._samples(X)
         self._check_trainable(loss)
         gradients: list[tuple[Array, Array]] = self._core.gradients(
-            X, *self._targets(y, len(X)), loss
+            X, *self._targets(y, len(X), loss=loss), loss
         )
         return gradients
 
@@ -297,6 +397,7 @@ class Network:
         y: Any,
         *,
         epochs: int = 1,
+        initial_epoch: int = 0,
         batch_size: int = 32,
         learning_rate: Rate = 0.1,
         optimizer: str = "sgd",
@@ -323,15 +424,23 @@ class Network:
         The step is w <- w - learning_rate g on the gradient g of a batch's mean loss; with momentum
         mu, v <- mu v - learning_rate g and w <- w + v; with Nesterov's, w <- w + mu v -
         learning_rate g with the new v. A further call goes on where the last one ended: the state
-        of the optimiser and of the shuffles stay.
+        of the optimiser and of the shuffles stay. With `initial_epoch`, schedules and callbacks go
+        on too: ``fit(X, y, epochs=1)`` and ``fit(X, y, epochs=3, initial_epoch=1)`` are, to the
+        bit, ``fit(X, y, epochs=3)``.
 
         Parameters
         ----------
         X : array-like (samples, features)
             If most of it is 0, training takes a copy of the rest, and less time.
         y : array-like (samples, outputs), or integer labels (samples,)
-            Labels are one-hot encoded when the network has more than one output.
-        epochs, batch_size : int
+            Labels are one-hot encoded when the network has more than one output. For cross_entropy
+            targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
+        epochs : int
+            Number of the epoch after which the training ends, counted from 1.
+        initial_epoch : int
+            Epochs that are behind the network and not trained again, 0 to epochs - 1; such as
+            `epochs_trained` after an interruption.
+        batch_size : int
         learning_rate : float or callable
             A callable gets the number of the epoch, from 0, and returns its rate; such as those of
             `exactnet.schedules`.
@@ -351,7 +460,7 @@ class Network:
         clip_norm : float, optional
             Greatest Euclidean norm of the gradient of all layers together; longer ones are scaled.
         sample_weight : array-like (samples,), optional
-            Factors of the samples' losses.
+            Factors of the samples' losses, at least 0 and not all 0.
         validation_data : (X, y), optional
             Evaluated after every epoch; it does not influence the training.
         shuffle : bool
@@ -375,8 +484,12 @@ class Network:
         Raises
         ------
         ValueError
-            If X and y do not fit the network or each other, hold numbers that are not finite, or
-            an argument is out of range.
+            If X and y do not fit the network or each other, hold numbers that are not finite, an
+            argument is out of range, or a parameter's array is read-only.
+        RuntimeError
+            If another thread, or the call whose callback this is, is training the network. Other
+            threads may use it meanwhile: they see the parameters as last written, after some epoch,
+            or at the moment of writing some layers of before and some of after it.
         DivergenceError
             If the loss becomes infinite or not a number; the weights are those before that epoch.
         KeyboardInterrupt
@@ -387,6 +500,7 @@ class Network:
             X,
             y,
             epochs=epochs,
+            initial_epoch=initial_epoch,
             batch_size=batch_size,
             learning_rate=learning_rate,
             optimizer=optimizer,
@@ -478,21 +592,19 @@ class Network:
     def _converted(self, array: Array) -> Array:
         # numbers beyond the type become infinite, which is refused with their place
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array, dtype=self.dtype)
+            return np.ascontiguousarray(array, dtype=self._dtype)
 
     def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
         """Check and convert samples; no copy for a C-contiguous array of the network's type.
 
         With `finite` off they may hold any numbers.
         """
-        array = np.asarray(X)
-        if array.dtype != self.dtype or not array.flags.c_contiguous:
-            if array.dtype.kind not in "fiub":
-                raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+        array = real_array(X, name)
+        if array.dtype != self._dtype or not array.flags.c_contiguous:
             array = self._converted(array)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
-        n_features = self.weights[0].shape[1]
+        n_features = self._arrays["weights"][0].shape[1]
         if array.shape[1] != n_features:
             raise ValueError(
                 f"{name} has {array.shape[1]} features but the network takes {n_features}"
@@ -503,12 +615,12 @@ class Network:
             raise_not_finite(array, name)
         return array
 
-    def _targets(self, y: Any, n: int, name: str = "y") -> tuple[Array | None, Array | None]:
+    def _targets(
+        self, y: Any, n: int, name: str = "y", loss: str = "quadratic"
+    ) -> tuple[Array | None, Array | None]:
         """Return (values, None) or (None, labels) as the core takes them."""
-        n_outputs = self.weights[-1].shape[0]
-        array = np.asarray(y)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+        n_outputs = len(self._arrays["biases"][-1])
+        array = real_array(y, name)
         if array.ndim == 1 and n_outputs > 1:
             return None, self._labels(array, n, name)
         values = self._converted(array)
@@ -522,15 +634,32 @@ class Network:
             raise ValueError(f"{name} has {len(values)} samples but X has {n}")
         if not np.isfinite(values).all():
             raise_not_finite(values, name)
+        if loss == "cross_entropy":
+            self._check_probabilities(values, name)
         return values, None
 
-    def _labels(self, labels: Any, n: int, name: str = "labels") -> npt.NDArray[np.int64]:
-        array = np.asarray(labels)
+    def _check_probabilities(self, values: Array, name: str) -> None:
+        outside = np.argwhere((values < 0) | (values > 1))
+        if len(outside):
+            r, c = outside[0]
+            raise ValueError(
+                f"{name}[{r}, {c}] is {values[r, c]}: cross_entropy needs targets from 0 to 1"
+            )
+        if self._names[-1] == "softmax":
+            sums = values.sum(axis=1, dtype=np.float64)
+            wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
+            if len(wrong):
+                raise ValueError(
+                    f"{name}[{wrong[0]}] sums to {sums[wrong[0]]}: cross_entropy after softmax "
+                    f"needs rows that sum to 1, to within {_SUM_TOLERANCE}"
+                )
+
+    def _labels(self, array: Array, n: int, name: str) -> npt.NDArray[np.int64]:
         if array.ndim != 1 or len(array) != n:
             raise ValueError(f"{name} has shape {array.shape} but X has {n} samples")
         if array.dtype.kind not in "iub":
             raise ValueError(f"{name} must be integer labels or (samples, outputs)")
-        n_outputs = self.weights[-1].shape[0]
+        n_outputs = len(self._arrays["biases"][-1])
         if n and not (0 <= array.min() and array.max() < n_outputs):
             raise ValueError(
                 f"{name} must lie from 0 to {n_outputs - 1}, "
@@ -539,7 +668,7 @@ class Network:
         return np.ascontiguousarray(array, dtype=np.int64)
 
     def _check_loss(self, loss: str) -> None:
-        _check_choice(loss, LOSSES, "loss")
+        choice(loss, LOSSES, "loss")
         if loss == "cross_entropy" and self._names[-1] not in ("softmax", "sigmoid"):
             raise ValueError(
                 f"cross_entropy needs softmax or sigmoid outputs, not {self._names[-1]!r}"
@@ -549,6 +678,17 @@ class Network:
         self._check_loss(loss)
         if "step" in self._names:
             raise ValueError("a network with a step activation cannot be trained")
+
+
+def _owned(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Copy an array, in another type maybe, into memory that nobody can resize under the core."""
+    size = math.prod(array.shape) * dtype.itemsize
+    copy: Array = np.frombuffer(bytearray(size), dtype).reshape(array.shape)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        copy[...] = array
+    if not np.isfinite(copy).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    return copy
 
 
 def raise_not_finite(array: Array, name: str) -> NoReturn:
@@ -570,8 +710,3 @@ def _initial(generator: _core.Generator, init: str, n_in: int, n_out: int) -> tu
     if distribution == "normal":
         return generator.normal(n, math.sqrt(variance)).reshape(shape), biases
     return generator.uniform(n, math.sqrt(3 * variance)).reshape(shape), biases
-
-
-def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")

@@ -38,11 +38,19 @@ from sklearn.utils.validation import (
 )
 
 from exactnet import _core
+from exactnet._checks import refuse_mask
 from exactnet.activations import NAMES, Activation, LeakyReLU, Sigmoid
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact_network import ExactNetwork, to_floats
 from exactnet.network import INITS, Network
-from exactnet.training import Callback, DivergenceError, History, StopTraining
+from exactnet.training import (
+    Callback,
+    DivergenceError,
+    EarlyStopping,
+    History,
+    StopTraining,
+    copies,
+)
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -53,51 +61,47 @@ _ALIASES = {"identity": "linear", "logistic": "sigmoid"}
 _DTYPES = ("float32", "float64")
 
 
-class _Monitor:
+class _Monitor(EarlyStopping):
     """Decides when a training has converged, by the rules of scikit-learn, and records it."""
 
-    def __init__(
-        self, tol: float, patience: float, score: Callable[[Network, History], float] | None
-    ) -> None:
-        self.history = History()
-        self.scores: list[float] = []
+    def __init__(self, by_score: bool) -> None:
+        super().__init__()
+        self.by_score = by_score
         self.converged = False
-        self.by_score = False
-        self._tol = tol
-        self._patience = patience
-        self._score = score
         self._best = -math.inf
         self._waited = 0
-        self._arrays: list[Array] = []
+
+    def start(
+        self, tol: float, patience: float, score: Callable[[Network, History], float] | None
+    ) -> None:
+        """Get ready for a training, which may be the next part of one."""
+        self.history = History()
+        self.scores: list[float] = []
+        self._tol = tol
+        self._patience = patience
+        self.score = score
 
     def __call__(self, network: Network, epoch: int, history: History) -> None:
         self.history = history  # also for trainings that end by an exception
-        if self._score is not None:
-            self.scores.append(self._score(network, history))
+        self._next = epoch + 1
+        if self.score is not None:
+            score = self.score(network, history)
+            if not math.isfinite(score):
+                raise DivergenceError(
+                    f"the score on the validation data is {score} in epoch {epoch} "
+                    "(a smaller learning_rate may help)"
+                )
+            self.scores.append(score)
         value = self.scores[-1] if self.by_score else -history.loss[-1]
         # As in scikit-learn, a score that is better by just tol counts, a loss too.
         self._waited = self._waited + 1 if value < self._best + self._tol else 0
         if value > self._best:
             self._best = value
             if self.by_score:
-                self._arrays = [a.copy() for a in (*network.weights, *network.biases)]
+                self.best_epoch, self._best_arrays = epoch, copies(network)
         if self._waited > self._patience:
             self.converged = True
-
-    def finish(self, network: Network) -> None:
-        """Give the network the weights of its best score, if it is to have them."""
-        for array, best in zip((*network.weights, *network.biases), self._arrays, strict=False):
-            array[...] = best
-
-
-def _stop(monitor: _Monitor) -> Callback:
-    """Return the last callback: the others shall hear of the last epoch too."""
-
-    def stop(network: Network, epoch: int, history: History) -> None:
-        if monitor.converged:
             raise StopTraining
-
-    return stop
 
 
 class _MLP(BaseEstimator):
@@ -147,6 +151,7 @@ class _MLP(BaseEstimator):
 
     network_: Network
     _split_seed: int
+    _monitor: _Monitor
 
     def __init__(
         self,
@@ -263,6 +268,14 @@ class _MLP(BaseEstimator):
         incremental: bool = False,
     ) -> Any:
         self._validate_params()
+        for name, values in (
+            ("X", X),
+            ("y", y),
+            ("sample_weight", sample_weight),
+            ("X_val", validation[0]),
+            ("y_val", validation[1]),
+        ):
+            refuse_mask(values, name)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         dtype = np.dtype(self.dtype)
@@ -305,8 +318,11 @@ class _MLP(BaseEstimator):
         )
         patience = math.inf if incremental else self.n_iter_no_change
         score = None if X_val is None else self._score(y_val, X_val)
-        monitor = _Monitor(self.tol, patience, score)
-        monitor.by_score = self.early_stopping
+        if fresh or self._monitor.converged or self._monitor.by_score != self.early_stopping:
+            monitor = _Monitor(self.early_stopping)
+        else:
+            monitor = self._monitor
+        monitor.start(self.tol, patience, score)
         callbacks = list(callbacks)
         # Without need for it, training is not interrupted after every epoch.
         watched = X_val is not None or callbacks or math.isfinite(patience)
@@ -316,11 +332,14 @@ class _MLP(BaseEstimator):
             history = network.fit(
                 X,
                 y,
-                epochs=1 if incremental else self.max_iter,
+                epochs=done + (1 if incremental else self.max_iter),
+                initial_epoch=done,
                 batch_size=min(200, len(X))
                 if isinstance(self.batch_size, str)
                 else self.batch_size,
-                learning_rate=self._rate(done),
+                learning_rate=self.learning_rate_init
+                if isinstance(self.learning_rate, str)
+                else self.learning_rate,
                 optimizer=self.solver,
                 momentum=self.momentum if self.solver == "sgd" else 0.0,
                 nesterov=self.nesterovs_momentum,
@@ -335,25 +354,24 @@ class _MLP(BaseEstimator):
                 sample_weight=weights,
                 validation_data=None if X_val is None else (X_val, y_val),
                 shuffle=self.shuffle,
-                callbacks=[monitor, *callbacks, _stop(monitor)] if watched else (),
+                callbacks=[monitor, *callbacks] if watched else (),
                 n_threads=self.n_threads,
                 verbose=bool(self.verbose),
             )
         except DivergenceError as error:
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                f"values and need to be preprocessed: {error}"
-            ) from error
+            raise ValueError(f"Solver produced non-finite parameter weights: {error}") from error
         except Exception:
             refused = not monitor.history.loss  # an argument was, for example
             raise
         finally:
+            monitor.score = None  # which holds data
             if not refused:  # also after Ctrl-C, or what a callback has raised
                 if fresh:
                     self.network_, self._split_seed = network, seed
                     self.loss_curve_: list[float] = []
                     self.validation_scores_: list[float] | None = None
                     self.validation_loss_curve_: list[float] | None = None
+                self._monitor = monitor
                 self._record(history or monitor.history, monitor.scores)
         if (
             not incremental
@@ -401,12 +419,6 @@ class _MLP(BaseEstimator):
             seed=seed,
         )
 
-    def _rate(self, done: int) -> float | Callable[[int], float]:
-        schedule = self.learning_rate
-        if not callable(schedule):
-            return self.learning_rate_init
-        return lambda epoch: schedule(done + epoch)
-
     def _check_finite(self, X: Array, name: str = "X") -> None:
         if not _core.all_finite(X):  # several times faster than scikit-learn's
             assert_all_finite(X, estimator_name=type(self).__name__, input_name=name)
@@ -452,6 +464,7 @@ class _MLP(BaseEstimator):
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
+        refuse_mask(X, "X")
         with np.errstate(over="ignore"):
             X = validate_data(
                 self,
@@ -923,7 +936,14 @@ validation_scores_ :
         return values
 
     def _score(self, y: Array, X: Array) -> Callable[[Network, History], float]:
-        return lambda network, history: float(r2_score(y, network.predict(X)))
+        def score(network: Network, history: History) -> float:
+            outputs = network.predict(X).astype(np.float64)
+            if not np.isfinite(outputs).all():
+                return math.nan
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(r2_score(y, outputs))
+
+        return score
 
 
 class Memorizer(BaseEstimator):
@@ -1030,6 +1050,8 @@ class Memorizer(BaseEstimator):
         """
         self._validate_params()
         classify = self.task == "classification"
+        refuse_mask(X, "X")
+        refuse_mask(y, "y")
         X, y = validate_data(self, X, y, multi_output=not classify, y_numeric=not classify)
         encoding = None
         if classify:
@@ -1070,6 +1092,7 @@ class Memorizer(BaseEstimator):
             If X is not finite or does not fit the network.
         """
         check_is_fitted(self, "network_")
+        refuse_mask(X, "X")
         X = validate_data(self, X, reset=False)
         if self.arithmetic == "exact":
             outputs: Array = to_floats(self.network_.predict(X, n_threads=self.n_threads))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import training
-from exactnet._checks import positive_integer
+from exactnet._checks import entries, positive_integer, real_array, shown
 from exactnet.network import Network, raise_not_finite
 from exactnet.training import History
 
@@ -127,13 +127,20 @@ def sweep(
     (3.0, None)
     """
     if "callbacks" in common:
-        common["callbacks"] = list(common["callbacks"])  # which may be good for one look only
+        # which may be good for one look only
+        common["callbacks"] = entries(common["callbacks"], "callbacks", "an iterable of callables")
+    configs = entries(configs, "configs", "an iterable of dicts")
     merged = [_merged(k, config, common) for k, config in enumerate(configs)]
     n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
     data = _Data(X, y, "X", "y")
     validation = None
     if validation_data is not None:
-        validation = _Data(*validation_data, "validation X", "validation y")
+        pair = entries(validation_data, "validation_data", "(X, y)")
+        if len(pair) != 2:
+            raise ValueError(f"validation_data must be (X, y), not {shown(validation_data)}")
+        validation = _Data(pair[0], pair[1], "validation X", "validation y")
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress must be callable or None, not {shown(progress)}")
     cancelled = threading.Event()
 
     def poll(share: float = 0.0) -> None:
@@ -180,7 +187,7 @@ def sweep(
 def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[str, Any]:
     """Return all arguments of a network, with callbacks of its own."""
     if not isinstance(config, Mapping):
-        raise TypeError(f"configs[{k}] must be a dict, not {config!r:.60}")
+        raise TypeError(f"configs[{k}] must be a dict, not {shown(config)}")
     merged = {**common, **config}
     unknown = [key for key in merged if key not in _OF_NETWORK and key not in _DEFAULTS_OF_FIT]
     if unknown:
@@ -188,7 +195,8 @@ def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[s
     if "layer_sizes" not in merged:
         raise TypeError(f"configs[{k}] has no layer_sizes")
     if "callbacks" in merged:
-        merged["callbacks"] = copy.deepcopy(list(merged["callbacks"]))
+        callbacks = entries(merged["callbacks"], "callbacks", "an iterable of callables")
+        merged["callbacks"] = copy.deepcopy(callbacks)
     return merged
 
 
@@ -196,10 +204,7 @@ class _Data:
     """Samples and targets, converted once for every type of network that asks."""
 
     def __init__(self, X: Any, y: Any, x_name: str, y_name: str) -> None:
-        self._X, self._y = np.asarray(X), np.asarray(y)
-        for array, name in ((self._X, x_name), (self._y, y_name)):
-            if array.dtype.kind not in "fiub":
-                raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+        self._X, self._y = real_array(X, x_name), real_array(y, y_name)
         if self._X.ndim != 2:
             raise ValueError(f"{x_name} must be (samples, features), not of shape {self._X.shape}")
         if not len(self._X):

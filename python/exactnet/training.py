@@ -6,7 +6,8 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._checks import positive_integer, thread_count
+from exactnet._checks import (
+    choice,
+    entries,
+    flag,
+    number,
+    positive_integer,
+    real_array,
+    shown,
+    thread_count,
+)
 from exactnet._progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -36,7 +46,10 @@ class DivergenceError(ArithmeticError):
 
 
 class StopTraining(Exception):  # noqa: N818 - it is no error
-    """What a callback raises to end a training in order: `fit` returns the history so far."""
+    """What a callback raises to end a training in order: `fit` returns the history so far.
+
+    The other callbacks still hear of the epoch.
+    """
 
 
 @dataclass
@@ -50,7 +63,8 @@ class History:
     val_loss : list of float
         Mean loss over the validation data, if there is any.
     val_accuracy : list of float
-        Share of validation samples of the right class, if they have labels.
+        Share of validation samples of the right class, if their targets are labels, one-hot rows,
+        or 0 and 1 for a single sigmoid.
     seconds : list of float
         Time of training, without validation and callbacks.
     gradient_norms : list of list of float
@@ -82,7 +96,9 @@ class OptimizerState:
 class EarlyStopping:
     """A callback that ends a training when a recorded quantity no longer improves.
 
-    The network then has the weights of the best epoch.
+    The network then has the weights of the best epoch, whatever ended the training. If the next
+    `fit` continues it, with ``initial_epoch`` the number of epochs seen, the network gets its last
+    weights back and the object goes on counting, also as a pickle; else it starts anew.
 
     Parameters
     ----------
@@ -96,6 +112,8 @@ class EarlyStopping:
     ------
     ValueError
         If an argument is out of range; from `fit`, if the quantity is not recorded.
+    DivergenceError
+        From `fit`, if the quantity is infinite or not a number; the weights are then the best.
 
     Examples
     --------
@@ -113,52 +131,79 @@ class EarlyStopping:
     def __init__(
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0
     ) -> None:
-        choices = ("val_loss", "loss", "val_accuracy")
-        if monitor not in choices:
-            raise ValueError(
-                f"monitor must be one of {', '.join(map(repr, choices))}, not {monitor!r}"
-            )
+        choice(monitor, ("val_loss", "loss", "val_accuracy"), "monitor")
         self.monitor = monitor
         self.patience = positive_integer(patience, "patience")
-        _check_number(min_delta, "min_delta", "at least 0")
-        self.min_delta = min_delta
+        self.min_delta = number(min_delta, "min_delta", "at least 0")
         self.best_epoch: int | None = None
         self._best = math.inf
-        self._arrays: list[Array] = []
+        self._best_arrays: list[Array] = []
+        self._last_arrays: list[Array] = []  # where the training was when it got the best ones
+        self._next = 0  # the epoch that continues those seen
+
+    def begin(self, network: Network, epoch: int) -> None:
+        """Give the network its last weights back if the training goes on; `fit` calls this."""
+        arrays = (*network.weights, *network.biases)
+        # not if someone has changed the weights since
+        if epoch == self._next and all(map(np.array_equal, arrays, self._best_arrays)):
+            _write(arrays, self._last_arrays)
+        self._last_arrays = []
 
     def __call__(self, network: Network, epoch: int, history: History) -> None:
         """Look at the last epoch."""
         values = getattr(history, self.monitor)
         if not values:
-            raise ValueError(f"{self.monitor} is not recorded: pass validation_data with labels")
-        if epoch == 0:
+            raise ValueError(
+                f"{self.monitor} is not recorded: pass validation_data, with classes for "
+                "val_accuracy"
+            )
+        if epoch != self._next:
             self.best_epoch, self._best = None, math.inf
+        self._next = epoch + 1
+        if not math.isfinite(values[-1]):
+            self.finish(network)
+            of = f"epoch {epoch}" if self.best_epoch is None else f"epoch {self.best_epoch}"
+            raise DivergenceError(
+                f"{self.monitor} is {values[-1]} in epoch {epoch}; the weights are those of {of} "
+                "(a smaller learning_rate may help)"
+            )
         value = -values[-1] if self.monitor == "val_accuracy" else values[-1]
         if self.best_epoch is None or value < self._best - self.min_delta:
             self.best_epoch, self._best = epoch, value
-            self._arrays = [a.copy() for a in (*network.weights, *network.biases)]
+            self._best_arrays = copies(network)
         elif epoch - self.best_epoch >= self.patience:
             raise StopTraining
 
     def finish(self, network: Network) -> None:
         """Give the network its best weights; `fit` calls this at the end."""
-        if self.best_epoch is not None:
-            arrays = (*network.weights, *network.biases)
-            for array, best in zip(arrays, self._arrays, strict=True):
-                array[...] = best
+        if self.best_epoch is not None and self.best_epoch + 1 != self._next:
+            self._last_arrays = copies(network)
+            _write((*network.weights, *network.biases), self._best_arrays)
+
+
+def copies(network: Network) -> list[Array]:
+    """Return copies of all parameters."""
+    return [array.copy() for array in (*network.weights, *network.biases)]
+
+
+def _write(arrays: Iterable[Array], values: list[Array]) -> None:
+    """Write values, if there are any, into the parameters of a network."""
+    for array, value in zip(arrays, values, strict=False):
+        array[...] = value
 
 
 class Checkpoint:
     """A callback that saves the network every so many epochs.
 
-    A training goes on from the file as if it had never stopped.
+    A training goes on from the file as if it had never stopped, schedules included, with
+    ``initial_epoch=network.epochs_trained`` and the other arguments as they were.
 
     Parameters
     ----------
     path : path-like
         The file, which each time replaces the one before; atomically.
     every : int
-        Epochs from one time to the next.
+        Epochs from one time to the next: after those whose number, from 1, it divides.
 
     Examples
     --------
@@ -168,14 +213,18 @@ class Checkpoint:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "net.safetensors")
     ...     net = Network([1, 1], activations="linear", seed=0)
-    ...     _ = net.fit(X, y, epochs=5, momentum=0.9, callbacks=[Checkpoint(path, every=5)])
+    ...     _ = net.fit(X, y, epochs=9, momentum=0.9, callbacks=[Checkpoint(path, every=5)])
     ...     resumed = Network.load(path)
-    >>> _ = net.fit(X, y, epochs=5, momentum=0.9), resumed.fit(X, y, epochs=5, momentum=0.9)
+    >>> resumed.epochs_trained
+    5
+    >>> _ = resumed.fit(X, y, epochs=9, initial_epoch=resumed.epochs_trained, momentum=0.9)
     >>> bool((net.weights[0] == resumed.weights[0]).all())
     True
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be a path, not {shown(path)}")
         self.path = path
         self.every = positive_integer(every, "every")
 
@@ -191,6 +240,7 @@ def fit(
     y: Any,
     *,
     epochs: int,
+    initial_epoch: int,
     batch_size: int,
     learning_rate: Rate,
     optimizer: str,
@@ -221,34 +271,60 @@ def fit(
     epochs = positive_integer(epochs, "epochs")
     batch_size = positive_integer(batch_size, "batch_size")
     n_threads = thread_count(n_threads)
-    if optimizer not in OPTIMIZERS:
-        known = ", ".join(map(repr, OPTIMIZERS))
-        raise ValueError(f"optimizer must be one of {known}, not {optimizer!r}")
-    _check_number(momentum, "momentum", "in [0, 1)")
+    if (
+        isinstance(initial_epoch, bool)
+        or not isinstance(initial_epoch, numbers.Integral)
+        or not 0 <= initial_epoch < epochs
+    ):
+        raise ValueError(
+            f"initial_epoch must be an integer from 0 to {epochs - 1}, below epochs, "
+            f"not {shown(initial_epoch)}"
+        )
+    choice(optimizer, OPTIMIZERS, "optimizer")
+    momentum = number(momentum, "momentum", "in [0, 1)")
     if optimizer == "adam" and momentum:
         raise ValueError("momentum is for sgd; adam has betas")
-    for k, beta in enumerate(betas):
-        _check_number(beta, f"betas[{k}]", "in [0, 1)")
-    _check_number(epsilon, "epsilon", "positive")
+    nesterov = flag(nesterov, "nesterov")
+    two = entries(betas, "betas", "two numbers in [0, 1)")
+    if len(two) != 2:
+        raise ValueError(f"betas must be two numbers in [0, 1), not {shown(betas)}")
+    adam = [number(beta, f"betas[{k}]", "in [0, 1)") for k, beta in enumerate(two)]
+    adam.append(number(epsilon, "epsilon", "positive"))
     power = _power(penalty)
-    _check_number(alpha, "alpha", "at least 0")
-    rates_of_layers = _dropout(dropout, len(network.weights) - 1)
+    alpha = number(alpha, "alpha", "at least 0")
+    rates_of_layers = _dropout(dropout, len(network.layer_sizes) - 2)
     if clip_norm is not None:
-        _check_number(clip_norm, "clip_norm", "positive")
+        clip_norm = number(clip_norm, "clip_norm", "positive")
     if until is not None:
-        _check_number(until, "until", "positive")
+        until = number(until, "until", "positive")
     if not callable(learning_rate):
-        _check_number(learning_rate, "learning_rate", "positive")
+        learning_rate = number(learning_rate, "learning_rate", "positive")
+    shuffle = flag(shuffle, "shuffle")
+    record_gradient_norms = flag(record_gradient_norms, "record_gradient_norms")
+    verbose = flag(verbose, "verbose")
+    callbacks = entries(callbacks, "callbacks", "an iterable of callables")
+    for k, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
     X = network._samples(X, finite=False)  # the trainer will look
     if len(X) >= 2**32:
         raise ValueError(f"X has {len(X)} samples; fewer than 2**32 are needed")
     network._check_trainable(loss)
-    targets = network._targets(y, len(X))
+    targets = network._targets(y, len(X), loss=loss)
     weights = None if sample_weight is None else _weights(network, sample_weight, len(X))
     validation = None
     if validation_data is not None:
-        X_val = network._samples(validation_data[0], "validation X")
-        validation = X_val, *network._targets(validation_data[1], len(X_val), "validation y")
+        pair = entries(validation_data, "validation_data", "(X, y)")
+        if len(pair) != 2:
+            raise ValueError(f"validation_data must be (X, y), not {shown(validation_data)}")
+        X_val = network._samples(pair[0], "validation X")
+        values, labels = network._targets(pair[1], len(X_val), "validation y", loss)
+        classes = labels if values is None else network._one_hot(values)
+        validation = X_val, values, labels, classes
+    for kind in ("weights", "biases"):
+        for k, array in enumerate(network._parameters(kind)):
+            if not array.flags.writeable:
+                raise ValueError(f"{kind}[{k}] is read-only: fit would have to write into it")
     batch_size = min(batch_size, len(X))
     trainer = _TRAINERS[network.dtype.name](
         network._core,
@@ -261,7 +337,7 @@ def fit(
         optimizer,
         momentum,
         nesterov,
-        (*betas, epsilon),
+        tuple(adam),
         clip_norm or 0.0,
         0.0 if power is None else alpha,
         power or 2.0,
@@ -270,108 +346,129 @@ def fit(
     )
     if not trainer.finite:
         network._samples(X)  # which says where
-    state = network._state
-    if state is not None and state.kind == optimizer and (optimizer == "adam" or momentum):
-        trainer.set_state(state.first, state.second or [], state.steps)
-    callbacks = list(callbacks)
     history = History()
     per_call = 1 if validation or callbacks or verbose else _EPOCHS_PER_CALL
-    with ProgressBar("training") as bar:
-        try:
-            while len(history.loss) < epochs:
-                epoch = len(history.loss)
-                rates = _rates(learning_rate, epoch, min(per_call, epochs - epoch))
-                progress = poll
-                if verbose:
-                    progress = lambda share, done=epoch: bar((done + share) / epochs)  # noqa: E731
+    with _alone(network), ProgressBar("training") as bar:
+        state = network._state
+        if state is not None and state.kind == optimizer and (optimizer == "adam" or momentum):
+            trainer.set_state(state.first, state.second or [], state.steps)
+        for callback in callbacks:
+            if hasattr(callback, "begin"):
+                callback.begin(network, initial_epoch)
+        epoch, ended = int(initial_epoch), False
+        while epoch < epochs and not ended:
+            rates = _rates(learning_rate, epoch, min(per_call, epochs - epoch))
+            progress = poll
+            if verbose:
+                progress = lambda share, done=epoch: bar((done + share) / epochs)  # noqa: E731
+            try:
+                losses, seconds, norms, finished = trainer.run(
+                    rates,
+                    shuffle,
+                    network._generator,
+                    -math.inf if until is None else until,
+                    progress,
+                )
+            finally:
+                first, second, steps = trainer.state()
+                network._state = first and OptimizerState(first, second, steps)
+            network._epochs += finished
+            history.loss += losses[:finished].tolist()
+            history.seconds += seconds[:finished].tolist()
+            history.gradient_norms += norms[:finished].tolist()
+            ended = until is not None and finished > 0 and bool(losses[finished - 1] < until)
+            if finished < len(rates) and not ended:
+                raise DivergenceError(
+                    f"the loss is not finite in epoch {epoch + finished}; the weights are "
+                    "those before it (a smaller learning_rate may help)"
+                )
+            if validation is not None:
+                _validate(network, *validation, loss, history)
+            if verbose:
+                bar.clear()
+                print(epoch_line(epoch, epochs, history), file=sys.stderr)
+            for callback in callbacks:
                 try:
-                    losses, seconds, norms, finished = trainer.run(
-                        rates, shuffle, network._generator, until or -1.0, progress
-                    )
-                finally:
-                    first, second, steps = trainer.state()
-                    network._state = first and OptimizerState(first, second, steps)
-                history.loss += losses[:finished].tolist()
-                history.seconds += seconds[:finished].tolist()
-                history.gradient_norms += norms[:finished].tolist()
-                reached = until is not None and finished > 0 and losses[finished - 1] < until
-                if finished < len(rates) and not reached:
-                    raise DivergenceError(
-                        f"the loss is not finite in epoch {epoch + finished}; the weights are "
-                        "those before it (a smaller learning_rate may help)"
-                    )
-                if validation is not None:
-                    _validate(network, *validation, loss, history)
-                if verbose:
-                    bar.clear()
-                    print(epoch_line(epoch, epochs, history), file=sys.stderr)
-                for callback in callbacks:
                     callback(network, epoch, history)
-                if reached:
-                    break
-        except StopTraining:
-            pass
-    for callback in callbacks:
-        if hasattr(callback, "finish"):
-            callback.finish(network)
+                except StopTraining:  # the others shall hear of the epoch, too
+                    ended = True
+            epoch += finished
+        for callback in callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(network)
     return history
+
+
+@contextmanager
+def _alone(network: Network) -> Iterator[None]:
+    """Keep other calls from training the network; two would share generator and weights."""
+    if not network._training.acquire(blocking=False):
+        raise RuntimeError(
+            "the network is being trained in another thread, or by the call whose callback this is"
+        )
+    try:
+        yield
+    finally:
+        network._training.release()
 
 
 def _rates(learning_rate: Rate, first: int, count: int) -> npt.NDArray[np.float64]:
     """Return the learning rates of some epochs."""
     if not callable(learning_rate):
-        return np.full(count, float(learning_rate))
-    rates = []
-    for epoch in range(first, first + count):
-        rate = learning_rate(epoch)
-        _check_number(rate, f"learning_rate({epoch})", "positive")
-        rates.append(float(rate))
-    return np.array(rates)
+        return np.full(count, learning_rate)
+    return np.array(
+        [
+            number(learning_rate(epoch), f"learning_rate({epoch})", "positive")
+            for epoch in range(first, first + count)
+        ]
+    )
 
 
 def _power(penalty: str | float | None) -> float | None:
-    if penalty is None or penalty in ("l1", "l2"):
-        return None if penalty is None else float(str(penalty)[1])
+    if penalty is None:
+        return None
     if isinstance(penalty, str):
-        raise ValueError(f"penalty must be 'l1', 'l2', a positive number or None, not {penalty!r}")
-    _check_number(penalty, "penalty", "positive")
-    return float(penalty)
+        if penalty in ("l1", "l2"):
+            return float(penalty[1])
+    elif isinstance(penalty, numbers.Real):
+        return number(penalty, "penalty", "positive")
+    raise ValueError(f"penalty must be 'l1', 'l2', a positive number or None, not {shown(penalty)}")
 
 
 def _dropout(dropout: float | Sequence[float], n_hidden: int) -> list[float]:
-    single = isinstance(dropout, numbers.Real)
-    rates = [dropout] * n_hidden if single else list(dropout)  # type: ignore[arg-type]
+    if isinstance(dropout, numbers.Real):
+        return [number(dropout, "dropout", "in [0, 1)")] * n_hidden
+    rates = entries(dropout, "dropout", "a number in [0, 1), or one for every hidden layer")
     if len(rates) != n_hidden:
         raise ValueError(f"dropout has {len(rates)} rates for {n_hidden} hidden layers")
-    for k, rate in enumerate(rates):
-        name = "dropout" if single else f"dropout[{k}]"
-        _check_number(rate, name, "in [0, 1)")
-    if single and not n_hidden:
-        _check_number(dropout, "dropout", "in [0, 1)")
-    return [float(rate) for rate in rates]  # type: ignore[arg-type]
+    return [number(rate, f"dropout[{k}]", "in [0, 1)") for k, rate in enumerate(rates)]
 
 
 def _weights(network: Network, sample_weight: Any, n: int) -> Array:
-    weights = network._converted(np.asarray(sample_weight))
+    weights = network._converted(real_array(sample_weight, "sample_weight"))
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape} but X has {n} samples")
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("sample_weight must hold finite numbers, none below 0")
+    if not weights.any():
+        raise ValueError(
+            f"sample_weight is 0 for all of {n} samples, which leaves nothing to learn"
+        )
     return weights
 
 
 def _validate(
     network: Network,
-    X: npt.NDArray[Any],
-    values: npt.NDArray[Any] | None,
-    labels: npt.NDArray[Any] | None,
+    X: Array,
+    values: Array | None,
+    labels: Array | None,
+    classes: Array | None,
     loss: str,
     history: History,
 ) -> None:
     history.val_loss.append(network._core.loss(X, values, labels, loss))
-    if labels is not None:
-        classes = np.argmax(network._core.predict(X), axis=1)
-        history.val_accuracy.append(float(np.mean(classes == labels)))
+    if classes is not None:
+        history.val_accuracy.append(float(np.mean(network.classify(X) == classes)))
 
 
 def epoch_line(epoch: int, epochs: int, history: History) -> str:
@@ -382,17 +479,3 @@ def epoch_line(epoch: int, epochs: int, history: History) -> str:
     if history.val_accuracy:
         parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
     return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])
-
-
-_RANGES: dict[str, Callable[[Any], bool]] = {
-    "positive": lambda value: value > 0,
-    "at least 0": lambda value: value >= 0,
-    "in [0, 1)": lambda value: 0 <= value < 1,
-}
-
-
-def _check_number(value: Any, name: str, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not _RANGES[what](value):
-        raise ValueError(f"{name} must be {what}, not {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, not {value!r}")
