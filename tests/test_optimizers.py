@@ -1,11 +1,15 @@
 """Adam, penalties, dropout, clipping, weights of samples, schedules and ways to end a training."""
 
+import copy
+import pickle
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from conftest import random_network
+from conftest import random_network, slow
 from exactnet import Checkpoint, EarlyStopping, Network, datasets, schedules
-from exactnet.training import StopTraining
+from exactnet.training import DivergenceError, StopTraining
 
 SIZES = [70, 12, 5, 3]
 
@@ -253,6 +257,142 @@ def test_early_stopping_restores_the_best(np_rng):
         net.fit(X, y, callbacks=[EarlyStopping()])
 
 
+OPTIMIZERS = [
+    dict(),
+    dict(momentum=0.9),
+    dict(momentum=0.9, nesterov=True),
+    dict(optimizer="adam", betas=(0.8, 0.99), epsilon=1e-6),
+]
+SCHEDULES = [
+    0.05,
+    schedules.StepDecay(0.3, 0.3, every=2),
+    schedules.Exponential(0.3, 0.7),
+    lambda epoch: 0.1 / (1 + epoch),
+]
+
+
+def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
+    """1 + 2 epochs are 3 epochs, to the bit: weights, states, histories and what callbacks know."""
+
+    def everything(net):
+        arrays = [*net.weights, *net.biases]
+        for moments in (net._state.first, net._state.second or []) if net._state else ():
+            arrays += [a for layer in moments for a in layer]
+        steps = net._state.steps if net._state else None
+        return [a.tobytes() for a in arrays], net._generator.state, steps, net.epochs_trained
+
+    def another_process(kind, net, callbacks):
+        if kind == "file":
+            net.save(tmp_path / "net")
+            net = Network.load(tmp_path / "net")
+        elif kind == "copy":
+            net = copy.deepcopy(net)
+        elif kind == "pickle":
+            net = pickle.loads(pickle.dumps(net))
+        if kind in ("file", "pickle"):
+            callbacks = pickle.loads(pickle.dumps(callbacks))
+        return net, callbacks
+
+    stopped = 0
+    for case in range(slow(3000, 100)):
+        n, n_classes = rng.randrange(5, 30), rng.randrange(2, 4)
+        X, y = np_rng.normal(size=(n, 6)), np_rng.integers(0, n_classes, n)
+        options = dict(
+            learning_rate=SCHEDULES[case % 4],
+            batch_size=rng.randrange(1, 12),
+            shuffle=rng.random() < 0.7,
+            dropout=rng.choice([0.0, 0.3]),
+            penalty=rng.choice([None, "l1", "l2", 0.5, 1.5]),
+            alpha=1e-3,
+            clip_norm=rng.choice([None, 0.3]),
+            sample_weight=rng.choice([None, np_rng.random(n) + 0.1]),
+            validation_data=(np_rng.normal(size=(9, 6)), np_rng.integers(0, n_classes, 9)),
+            record_gradient_norms=rng.random() < 0.2,
+            **OPTIMIZERS[case // 4 % 4],
+        )
+        kinds = rng.choice(["", "loss", "val_loss", "val_accuracy"])
+        path, patience = tmp_path / "checkpoint", rng.randrange(1, 4)
+
+        def new_callbacks(kinds=kinds, path=path, patience=patience):
+            stop = [EarlyStopping(kinds, patience)] if kinds else []
+            return [*stop, Checkpoint(path, every=2)]
+
+        first, epochs = rng.randrange(1, 5), rng.randrange(5, 9)
+        dtype = rng.choice(["float32", "float64"])
+        whole = Network([6, 4, n_classes], seed=case, dtype=dtype)
+        parts = copy.copy(whole)
+        callbacks = new_callbacks()
+        history = whole.fit(X, y, epochs=epochs, callbacks=callbacks, **options)
+        saved = everything(Network.load(path)) if path.exists() else None
+        path.unlink(missing_ok=True)
+
+        second = new_callbacks()
+        before = parts.fit(X, y, epochs=first, callbacks=second, **options)
+        parts, second = another_process(rng.choice(["", "file", "copy", "pickle"]), parts, second)
+        assert parts.epochs_trained == len(before.loss)
+        after = parts.fit(
+            X, y, epochs=epochs, initial_epoch=parts.epochs_trained, callbacks=second, **options
+        )
+        assert everything(parts) == everything(whole)
+        for name in ("loss", "val_loss", "val_accuracy", "gradient_norms"):
+            assert getattr(before, name) + getattr(after, name) == getattr(history, name)
+        assert saved == (everything(Network.load(path)) if path.exists() else None)
+        if kinds:
+            assert second[0].best_epoch == callbacks[0].best_epoch
+            stopped += len(history.loss) < epochs
+        path.unlink(missing_ok=True)
+    assert stopped > 3
+
+
+def test_epochs_are_counted(np_rng, tmp_path, capsys):
+    net, X, y = problem(np_rng)
+    assert net.epochs_trained == 0
+    seen = []
+    net.fit(X, y, epochs=5, initial_epoch=3, verbose=True, callbacks=[lambda *a: seen.append(a[1])])
+    assert seen == [3, 4]
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["4/5", "5/5"]
+    assert net.epochs_trained == 2  # in all calls, wherever these began
+    net.fit(X, y, epochs=10_000, batch_size=23, until=1e9)
+    assert net.epochs_trained == 3
+    net.save(tmp_path / "net")
+    for other in (Network.load(tmp_path / "net"), copy.copy(net), pickle.loads(pickle.dumps(net))):
+        assert other.epochs_trained == 3
+
+
+def test_until_may_be_any_positive_number(np_rng):
+    net, X, y = problem(np_rng)
+    assert len(net.fit(X, y, epochs=5, until=1e300).loss) == 1
+    assert len(net.fit(X, y, epochs=5, until=5e-324).loss) == 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_early_stopping_says_what_is_not_finite(np_rng, value):
+    net, X, y = problem(np_rng)
+    stop, snapshots = EarlyStopping("val_loss"), []
+
+    def spoil(network, epoch, history):
+        snapshots.append(network.weights[0].copy())
+        history.val_loss[-1] = [2.0, 1.0, 3.0, value][epoch]
+
+    with pytest.raises(DivergenceError, match=f"val_loss is {value} in epoch 3; .* of epoch 1 "):
+        net.fit(X, y, epochs=9, validation_data=(X, y), callbacks=[spoil, stop])
+    assert (net.weights[0] == snapshots[1]).all()
+
+
+def test_schedules_are_products_of_floats():
+    """Against exact powers, and to the bit against the same products."""
+    for factor in (0.5, 0.95, 0.1, 1 / 3, 1.5):
+        for n in (0, 1, 2, 3, 7, 100, 257):
+            exact = Fraction(factor) ** n
+            value = schedules.power(factor, n)
+            assert abs(Fraction(value) - exact) <= exact * 2 * (n + 1) * Fraction(1, 2**53)
+    assert schedules.power(0.1, 3) == 0.1 * (0.1 * 0.1)
+    assert schedules.power(0.1, 6) == (0.1 * 0.1) * ((0.1 * 0.1) * (0.1 * 0.1))
+    assert schedules.power(10.0, 400) == float("inf")
+    assert schedules.Exponential(0.5, 0.9)(6) == 0.5 * schedules.power(0.9, 6)
+    assert schedules.StepDecay(0.5, 0.9, every=3)(20) == 0.5 * schedules.power(0.9, 6)
+
+
 def test_a_callback_ends_a_training_in_order(np_rng):
     net, X, y = problem(np_rng)
 
@@ -261,15 +401,20 @@ def test_a_callback_ends_a_training_in_order(np_rng):
             raise StopTraining
 
     assert len(net.fit(X, y, epochs=10, callbacks=[enough]).loss) == 3
+    heard = []  # the others hear of the last epoch, too
+    net.fit(X, y, epochs=10, callbacks=[enough, lambda n, epoch, h: heard.append(epoch)])
+    assert heard == [0, 1, 2]
 
 
 def test_checkpoints_resume(np_rng, tmp_path):
     X, y = np_rng.normal(size=(30, 6)), np_rng.integers(0, 2, 30)
-    options = dict(batch_size=7, optimizer="adam", dropout=0.2, learning_rate=0.01)
+    rate = schedules.StepDecay(0.01, every=3)
+    options = dict(batch_size=7, optimizer="adam", dropout=0.2, learning_rate=rate)
     net = Network([6, 9, 2], seed=3)
     net.fit(X, y, epochs=10, callbacks=[Checkpoint(tmp_path / "net", every=4)], **options)
     resumed = Network.load(tmp_path / "net")  # of epoch 8
-    resumed.fit(X, y, epochs=2, **options)
+    assert resumed.epochs_trained == 8
+    resumed.fit(X, y, epochs=10, initial_epoch=resumed.epochs_trained, **options)
     same(net, resumed, rtol=0)
 
 
@@ -286,6 +431,14 @@ BAD = {
     "dropout of a layer": (dict(dropout=[0.1, -0.1]), "dropout[1] must be in [0, 1), not -0.1"),
     "dropout rates": (dict(dropout=[0.1]), "dropout has 1 rates for 2 hidden layers"),
     "clip": (dict(clip_norm=0), "clip_norm must be positive, not 0"),
+    "initial_epoch": (
+        dict(epochs=2, initial_epoch=2),
+        "initial_epoch must be an integer from 0 to 1",
+    ),
+    "early epoch": (
+        dict(epochs=2, initial_epoch=-1),
+        "initial_epoch must be an integer from 0 to 1",
+    ),
     "until": (dict(until=-1), "until must be positive, not -1"),
     "weights": (dict(sample_weight=[1.0]), "sample_weight has shape (1,) but X has 23 samples"),
     "negative": (dict(sample_weight=[-1.0] * 23), "sample_weight must hold finite numbers, none"),

@@ -1,4 +1,5 @@
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -239,6 +240,40 @@ def test_two_networks_train_at_the_same_time():
     for thread in threads:
         thread.join()
     assert alone == together
+
+
+def test_one_network_is_trained_by_one_thread_at_a_time(np_rng):
+    X, y = np_rng.random((500, 64), dtype=np.float32), np_rng.integers(0, 10, 500)
+    X_more = X.repeat(40, axis=0)
+    net, alone = (Network([64, 50, 10], seed=1) for _ in range(2))
+    started, results = threading.Event(), []
+
+    def train():
+        try:
+            net.fit(X_more, y.repeat(40), epochs=5, callbacks=[lambda *_: started.set()])
+        except Exception as error:
+            results.append(error)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    assert started.wait(60)
+    with pytest.raises(RuntimeError, match="is being trained in another thread"):
+        net.fit(X, y)
+    assert np.isfinite(net.predict(X)).all()
+    copy = pickle.loads(pickle.dumps(net))  # the lock stays behind
+    assert copy.fit(X[:1], y[:1]).loss
+    assert thread.is_alive()
+    thread.join()
+    assert results == []
+    alone.fit(X_more, y.repeat(40), epochs=5, callbacks=[lambda *_: None])
+    assert net.weights[0].tobytes() == alone.weights[0].tobytes()
+
+    def again(network, epoch, history):
+        network.fit(X, y)
+
+    with pytest.raises(RuntimeError, match="or by the call whose callback this is"):
+        net.fit(X, y, callbacks=[again])
+    assert net.fit(X, y).loss  # the lock is free after an error
 
 
 def test_shapes_of_one_unit_and_one_sample(isa):

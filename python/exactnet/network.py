@@ -468,8 +468,10 @@ class Network:
         until : float, optional
             End after the first epoch whose mean loss is below.
         callbacks : iterable of callable
-            Called with (network, epoch, history) after every epoch; such as `EarlyStopping` and
-            `Checkpoint`. What one raises ends the training; the weights stay as they are.
+            Called with (network, epoch, history) after every epoch, counted from `initial_epoch`;
+            such as `EarlyStopping` and `Checkpoint`. What one raises ends the training; the weights
+            stay as they are. Methods ``begin(network, epoch)`` and ``finish(network)``, if there
+            are any, are called before the first epoch and after the last.
         record_gradient_norms : bool
             Fill `History.gradient_norms`, which takes some time.
         n_threads : int

@@ -98,7 +98,8 @@ class EarlyStopping:
 
     The network then has the weights of the best epoch, whatever ended the training. If the next
     `fit` continues it, with ``initial_epoch`` the number of epochs seen, the network gets its last
-    weights back and the object goes on counting, also as a pickle; else it starts anew.
+    weights back and the object goes on counting, also as a pickle; a training that it has ended
+    stays so. Otherwise it starts anew.
 
     Parameters
     ----------
@@ -140,6 +141,7 @@ class EarlyStopping:
         self._best_arrays: list[Array] = []
         self._last_arrays: list[Array] = []  # where the training was when it got the best ones
         self._next = 0  # the epoch that continues those seen
+        self._stopped = False
 
     def begin(self, network: Network, epoch: int) -> None:
         """Give the network its last weights back if the training goes on; `fit` calls this."""
@@ -148,6 +150,8 @@ class EarlyStopping:
         if epoch == self._next and all(map(np.array_equal, arrays, self._best_arrays)):
             _write(arrays, self._last_arrays)
         self._last_arrays = []
+        if epoch == self._next and self._stopped:
+            raise StopTraining
 
     def __call__(self, network: Network, epoch: int, history: History) -> None:
         """Look at the last epoch."""
@@ -158,7 +162,7 @@ class EarlyStopping:
                 "val_accuracy"
             )
         if epoch != self._next:
-            self.best_epoch, self._best = None, math.inf
+            self.best_epoch, self._best, self._stopped = None, math.inf, False
         self._next = epoch + 1
         if not math.isfinite(values[-1]):
             self.finish(network)
@@ -172,6 +176,7 @@ class EarlyStopping:
             self.best_epoch, self._best = epoch, value
             self._best_arrays = copies(network)
         elif epoch - self.best_epoch >= self.patience:
+            self._stopped = True
             raise StopTraining
 
     def finish(self, network: Network) -> None:
@@ -352,10 +357,13 @@ def fit(
         state = network._state
         if state is not None and state.kind == optimizer and (optimizer == "adam" or momentum):
             trainer.set_state(state.first, state.second or [], state.steps)
+        epoch, ended = int(initial_epoch), False
         for callback in callbacks:
             if hasattr(callback, "begin"):
-                callback.begin(network, initial_epoch)
-        epoch, ended = int(initial_epoch), False
+                try:
+                    callback.begin(network, epoch)
+                except StopTraining:
+                    ended = True
         while epoch < epochs and not ended:
             rates = _rates(learning_rate, epoch, min(per_call, epochs - epoch))
             progress = poll
