@@ -1,12 +1,31 @@
 """Every refusal of the Python interface: its type and its one-line text."""
 
+import dataclasses
+import importlib.util
+import inspect
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from exactnet import ExactNetwork, _tables, capacity, construction, memorize, verify
+from exactnet import (
+    Checkpoint,
+    EarlyStopping,
+    ExactNetwork,
+    Network,
+    _tables,
+    capacity,
+    construction,
+    diagnostics,
+    gates,
+    memorize,
+    schedules,
+    sweep,
+    verify,
+)
+from exactnet.activations import LeakyReLU, Sigmoid, Step
 
 X = [[0, 1], [2, 3], [4, 5], [6, 7]]
 Y = [1, 2, 3, 4]
@@ -371,3 +390,203 @@ def test_from_arrays_refuses(arguments, text):
 def test_capacity_refuses(arguments):
     with pytest.raises(ValueError, match="must be a positive integer"):
         capacity(*arguments)
+
+
+class _Raises:
+    """What NumPy, or anyone who asks for its length, gets an odd error from."""
+
+    def __array__(self, *arguments, **options):
+        raise RuntimeError("Can't call numpy() on\nTensor that requires grad.")
+
+    def __len__(self):
+        raise NotImplementedError("no\nlength")
+
+    def __repr__(self):
+        raise OSError("no\nname")
+
+
+HOSTILE = {
+    "huge": 10**400,
+    "hugest": 10**5000,  # beyond what Python prints
+    "minus huge": -(10**400),
+    "minus one": -1,
+    "nan": nan,
+    "inf": inf,
+    "minus inf": -inf,
+    "True": True,
+    "text": "a",
+    "bytes": b"ab",
+    "list": [],
+    "nested": [[[1.0]]],
+    "ragged": [[1.0], [1.0, 2.0]],
+    "list of huge": [[10**400, 1]],
+    "dict": {},
+    "None": None,
+    "complex": 1j,
+    "np.float16": np.float16(nan),
+    "Decimal": Decimal("0.3"),
+    "Fraction": Fraction(10**400, 3),
+    "least Fraction": Fraction(1, 10**400),
+    "date": np.datetime64("2020-01-01"),
+    "0-d": np.array(0.5),
+    "0-d of text": np.array("a"),
+    "empty": np.zeros((0, 2)),
+    "masked": np.ma.array([[1.0, 2.0]], mask=[[False, True]]),
+    "masked float32": np.ma.array([[1.0, 2.0]], mask=[[False, True]], dtype=np.float32),
+    "masked rows": np.ma.array([1, 0], mask=[True, False]),
+    "all masked": np.ma.masked,
+    "complex array": np.ones((1, 2), complex),
+    "objects": np.array([[None, 1]], dtype=object),
+    "texts": np.array([["0.5", "1"]]),
+    "memoryview": memoryview(np.array([[0.5, nan]])),
+    "iterator": iter([1]),
+    "type": float,
+    "module": np,
+    "odd": _Raises(),
+}
+
+if importlib.util.find_spec("torch"):
+    import torch
+
+    HOSTILE["tensor"] = torch.ones((1, 2), requires_grad=True)
+
+
+def _float_calls():
+    """Name and argument, and the call with it, of all public functions of the float half."""
+    two = np.array([[0.0, 1.0], [1.0, 0.0]])
+    values = [[0.0], [1.0]]
+    arguments = dict(X=two, y=values)
+
+    def net():
+        return Network([2, 3, 1], seed=0)
+
+    def relu(n=1):
+        return Network([n, 3, 1], activations=["relu", "linear"], seed=0)
+
+    def fit(**options):
+        return net().fit(**{**arguments, **options})
+
+    def fit_one(name):
+        return lambda value: fit(**{name: value})
+
+    for name in inspect.signature(Network.fit).parameters:
+        if name != "self":
+            yield f"fit {name}", fit_one(name)
+    yield "fit nesterov of momentum", lambda v: fit(momentum=0.5, nesterov=v)
+    yield "fit labels", lambda v: Network([2, 2], seed=0).fit(two, v)
+    yield "fit alpha of l1", lambda v: fit(penalty="l1", alpha=v)
+    yield "fit validation X", lambda v: fit(validation_data=(v, values))
+    yield "fit validation y", lambda v: fit(validation_data=(two, v))
+    yield "fit cross_entropy y", lambda v: fit(y=v, loss="cross_entropy")
+    yield "fit learning_rate()", lambda v: fit(learning_rate=lambda epoch: v)
+    yield "fit betas[1]", lambda v: fit(optimizer="adam", betas=(0.5, v))
+    yield "fit dropout[0]", lambda v: fit(dropout=[v])
+    yield "fit callbacks[0]", lambda v: fit(callbacks=[v])
+    yield "Network layer_sizes", lambda v: Network(v)
+    yield "Network layer_sizes[0]", lambda v: Network([v, 1])
+    yield "Network activations", lambda v: Network([2, 1], activations=v)
+    yield "Network activations[0]", lambda v: Network([2, 1], activations=[v])
+    for name in ("init", "dtype", "seed"):
+        yield f"Network {name}", lambda v, name=name: Network([2, 1], **{name: v})
+    for kind in (Sigmoid, LeakyReLU, Step):
+        for field in dataclasses.fields(kind):
+            yield (
+                f"{kind.__name__} {field.name}",
+                lambda v, kind=kind, field=field: Network(
+                    [2, 1], activations=kind(**{field.name: v})
+                ),
+            )
+    yield "from_arrays weights", lambda v: Network.from_arrays(v, [[0.0]])
+    yield "from_arrays weights[0]", lambda v: Network.from_arrays([v], [[0.0]])
+    yield "from_arrays biases", lambda v: Network.from_arrays([[[1.0]]], v)
+    yield "from_arrays biases[0]", lambda v: Network.from_arrays([[[1.0]]], [v])
+    yield "from_arrays activations", lambda v: Network.from_arrays([[[1.0]]], [[0.0]], v)
+    for name in ("predict", "classify"):
+        yield f"{name} X", lambda v, name=name: getattr(net(), name)(v)
+    for name in ("accuracy", "loss", "gradients"):
+        yield f"{name} X", lambda v, name=name: getattr(net(), name)(v, values)
+        yield f"{name} y", lambda v, name=name: getattr(net(), name)(two, v)
+    for name in ("loss", "gradients"):
+        yield f"{name} loss", lambda v, name=name: getattr(net(), name)(two, values, v)
+    for name in ("monitor", "patience", "min_delta"):
+        yield f"EarlyStopping {name}", lambda v, name=name: EarlyStopping(**{name: v})
+    for name in ("path", "every"):
+        yield f"Checkpoint {name}", lambda v, name=name: Checkpoint(**{"path": "x", name: v})
+    for kind in (schedules.StepDecay, schedules.Exponential):
+        for field in dataclasses.fields(kind):
+            yield (
+                f"{kind.__name__} {field.name}",
+                lambda v, kind=kind, field=field: kind(**{"rate": 1.0, field.name: v}),
+            )
+        yield f"{kind.__name__} epoch", lambda v, kind=kind: kind(0.5)(v)
+    config = dict(layer_sizes=[2, 1])
+    yield "sweep configs", lambda v: sweep(v, two, values)
+    yield "sweep configs[0]", lambda v: sweep([v], two, values)
+    yield "sweep X", lambda v: sweep([config], v, values)
+    yield "sweep y", lambda v: sweep([config], two, v)
+    yield "sweep n_jobs", lambda v: sweep([config], two, values, n_jobs=v)
+    yield "sweep validation_data", lambda v: sweep([config], two, values, validation_data=v)
+    yield "sweep progress", lambda v: sweep([config], two, values, progress=v)
+    yield "sweep callbacks", lambda v: sweep([config], two, values, callbacks=v)
+    yield "gates.fixed name", gates.fixed
+    yield "gates.learned name", gates.learned
+    yield "gates.learned seed", lambda v: gates.learned("OR", seed=v, epochs=1)
+    yield "gates.learned epochs", lambda v: gates.learned("OR", epochs=v)
+    yield "gates.truth_table network", gates.truth_table
+    for name in ("gradient_norms", "dead_units", "unit_contributions", "linear_regions"):
+        function = getattr(diagnostics, name)
+        more = (two, values) if name == "gradient_norms" else (two,)
+        more = () if name == "linear_regions" else more
+        yield f"{name} network", lambda v, f=function, more=more: f(v, *more)
+    yield "gradient_norms X", lambda v: diagnostics.gradient_norms(net(), v, values)
+    yield "gradient_norms y", lambda v: diagnostics.gradient_norms(net(), two, v)
+    yield "gradient_norms loss", lambda v: diagnostics.gradient_norms(net(), two, values, v)
+    yield "dead_units X", lambda v: diagnostics.dead_units(relu(2), v)
+    yield "unit_contributions x", lambda v: diagnostics.unit_contributions(relu(), v)
+    yield "linear_regions interval", lambda v: diagnostics.linear_regions(relu(), v)
+    yield "linear_regions interval[0]", lambda v: diagnostics.linear_regions(relu(), (v, 1))
+    exact = ExactNetwork.from_arrays([[[1]]], [[0]])
+    yield "to_network dtype", exact.to_network
+
+
+FLOAT_CALLS = dict(_float_calls())
+# What an argument is called in errors, where that is not the last word of the case's name.
+NAMED = {
+    "fit labels": "y",
+    "fit nesterov of momentum": "nesterov",
+    "fit alpha of l1": "alpha",
+    "fit learning_rate()": "learning_rate",
+    "accuracy y": "labels",
+}
+
+
+@pytest.mark.parametrize("name", FLOAT_CALLS)
+@pytest.mark.filterwarnings("ignore")  # of NumPy about nan and deprecated conversions
+def test_hostile_values_in_the_float_half(name):
+    """Whatever is passed, it works or ends in a ValueError or TypeError of one line."""
+    argument = NAMED.get(name, name.split()[-1])
+    for label, value in HOSTILE.items():
+        if label in ("huge", "hugest") and name in (
+            "fit epochs",
+            "gates.learned epochs",
+            "Network layer_sizes[0]",
+        ):
+            continue  # which takes its time, or more memory than there is
+        if label == "type" and name in ("fit callbacks[0]", "linear_regions interval[0]"):
+            continue  # float is callable, and has a method that tells ratios
+        try:
+            result = FLOAT_CALLS[name](iter([1]) if label == "iterator" else value)
+        except (ValueError, TypeError) as error:
+            text = str(error)
+            assert "\n" not in text, (label, text)
+            assert len(text) < 300, (label, text)
+            words = (argument, re.split(r"[\[_]", argument)[0], name.split()[0])
+            known = any(word in text for word in words) or "activation" in text or "gate" in text
+            assert known, (label, text)
+        else:
+            results = result if name.startswith("sweep") else []
+            for error in (r.error for r in results if r.error is not None):
+                assert isinstance(error, ValueError | TypeError), (label, error)
+                assert "\n" not in str(error), (label, error)
+            # what is masked is never read
+            assert "mask" not in label or (results and all(r.error for r in results)), label

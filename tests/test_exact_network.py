@@ -7,7 +7,7 @@ import gmpy2
 import numpy as np
 import pytest
 
-from conftest import random_points
+from conftest import random_points, slow
 from exactnet import ExactNetwork, memorize, verify
 from reference import forward, fractions
 
@@ -271,3 +271,44 @@ def test_the_data_stated_are_those_verified(tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
     net.save(files[1], certificate_for=(iter(X.tolist()), iter(y.tolist())))
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_floats_of_rationals_are_the_nearest(rng):
+    """Against exact distances to both neighbours; ties to even, as of 1 + 2**-24 and its like."""
+    cases = [
+        Fraction(1, 3),
+        1 + Fraction(1, 2**24),  # between two float32
+        1 + Fraction(3, 2**24),
+        1 + Fraction(1, 2**24) + Fraction(1, 10**30),  # which float64 takes to the middle
+        1 + Fraction(1, 2**24) - Fraction(1, 10**30),
+        Fraction(1, 2**149),
+        Fraction(1, 2**150) + Fraction(1, 10**90),
+        Fraction(1, 2**150),
+        Fraction(3, 2**150),
+        Fraction(2**128 - 2**104) + Fraction(2**103) - Fraction(1, 7),
+    ]
+    for _ in range(slow(20_000, 500)):
+        middle = Fraction(rng.getrandbits(24) * 2 + 1) * Fraction(2) ** rng.randrange(-160, 90)
+        cases.append(middle + rng.choice([0, 1, -1]) * Fraction(rng.random()) / 10**60)
+    for value in (*cases, *(-c for c in cases)):
+        net = ExactNetwork.from_arrays([[[value]]], [[0]])
+        for dtype in ("float32", "float64"):
+            result = net.to_network(dtype).weights[0][0, 0]
+            assert result.dtype == dtype
+            error = abs(Fraction(float(result)) - value)
+            with np.errstate(over="ignore"):
+                neighbours = [
+                    np.nextafter(result, np.dtype(dtype).type(s * np.inf)) for s in (1, -1)
+                ]
+            for neighbour in neighbours:
+                if not np.isfinite(neighbour):
+                    continue
+                other = abs(Fraction(float(neighbour)) - value)
+                even = not result.view(f"i{result.itemsize}") & 1
+                assert error < other or (error == other and even), (value, dtype)
+    too_large = ExactNetwork.from_arrays([[[2**128 - 2**103]]], [[0]])
+    with pytest.raises(ValueError, match=r"weights\[0\] holds numbers that are not finite"):
+        too_large.to_network("float32")
+    for dtype in ("int32", "float16", None, np.float32):
+        with pytest.raises(ValueError, match="dtype must be one of 'float64', 'float32', not"):
+            net.to_network(dtype)

@@ -250,6 +250,62 @@ def test_warm_start_goes_on():
     assert parts.set_params(warm_start=False).fit(X, Y).n_iter_ == 2
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_parts_of_a_training_are_the_whole(kind, early_stopping):
+    """With the test of convergence and the best weights, in one process or by way of a pickle."""
+    options = dict(
+        early_stopping=early_stopping,
+        solver="sgd",
+        dropout=0.1,
+        random_state=0,
+        n_iter_no_change=2,
+        tol=1e-3,
+    )
+    for max_iter, rate in ((6, 0.01), (30, 0.2)):
+        whole = kind(8, max_iter=max_iter, learning_rate_init=rate, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            whole.fit(X, Y)
+            parts = kind(8, max_iter=2, warm_start=True, learning_rate_init=rate, **options)
+            parts.fit(X, Y)
+            parts = pickle.loads(pickle.dumps(parts))
+            parts.set_params(max_iter=max_iter - 2).fit(X, Y)
+        assert same(whole.network_, parts.network_)
+        assert parts.loss_curve_ == whole.loss_curve_
+        assert parts.validation_scores_ == whole.validation_scores_
+        assert parts.network_.epochs_trained == len(parts.loss_curve_)
+
+
+def test_a_training_that_diverges_does_not_blame_the_data():
+    from sklearn.datasets import load_iris
+
+    data, targets = load_iris(return_X_y=True)
+    model = MLPRegressor(
+        solver="sgd", activation="identity", learning_rate_init=1, early_stopping=True,
+        max_iter=20, random_state=0,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="a smaller learning_rate may help") as error:
+        model.fit(data, targets)
+    assert "Input" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_masked_entries_are_refused():
+    masked = np.ma.array(X_SMALL, mask=X_SMALL > 0)
+    for kind in (MLPClassifier, MLPRegressor, Memorizer):
+        model = kind().fit(X_SMALL, Y_SMALL)
+        calls = [
+            lambda kind=kind: kind().fit(masked, Y_SMALL),
+            lambda kind=kind: kind().fit(X_SMALL, np.ma.array(Y_SMALL, mask=Y_SMALL > 3)),
+            lambda model=model: model.predict(masked),
+        ]
+        for call in calls:
+            with pytest.raises(ValueError, match="has masked entries"):
+                call()
+
+
 def chunks():
     return [(X[k : k + 400], Y[k : k + 400]) for k in range(0, len(X), 400)]
 

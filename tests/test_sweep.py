@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import interrupt
-from exactnet import DivergenceError, EarlyStopping, Network, datasets, sweep
+from exactnet import DivergenceError, EarlyStopping, Network, datasets, schedules, sweep
 from exactnet import network as network_module
 
 X, Y, X_TEST, Y_TEST = datasets.load_digits()
@@ -66,6 +66,17 @@ def test_data_are_converted_once(monkeypatch):
     monkeypatch.setattr(network_module.Network, "_samples", samples)
     sweep([dict(layer_sizes=[64, 10], seed=k) for k in range(4)], X.astype(float), Y, n_jobs=2)
     assert taken == [(taken[0][0], True)] * 4
+
+
+def test_epochs_may_begin_later():
+    schedule = schedules.StepDecay(1.0, 0.5, every=1)
+    configs = [dict(layer_sizes=[64, 10], seed=1)]
+    (late,) = sweep(configs, X, Y, learning_rate=schedule, epochs=3, initial_epoch=2)
+    (same_rate,) = sweep(configs, X, Y, learning_rate=0.25)
+    assert late.network.epochs_trained == 1
+    assert same(late.network, same_rate.network)
+    (refused,) = sweep([dict(layer_sizes=[64, 10])], X, Y, epochs=2, initial_epoch=2)
+    assert "initial_epoch must be an integer from 0 to 1" in str(refused.error)
 
 
 def test_errors_do_not_lose_the_others():

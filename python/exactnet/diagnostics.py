@@ -10,7 +10,7 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._checks import real_array, shown
+from exactnet._checks import entries, real_array, shown
 from exactnet._tables import to_mpq
 from exactnet.exact_network import ExactNetwork
 from exactnet.network import Network
@@ -329,13 +329,10 @@ def _between(a: Any, b: Any) -> Any:
 
 
 def _interval(interval: Any) -> tuple[Any, Any]:
-    try:
-        low, high = interval
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"interval must be two numbers (low, high), not {shown(interval)}"
-        ) from None
-    low, high = to_mpq(low, "interval[0]"), to_mpq(high, "interval[1]")
+    bounds = entries(interval, "interval", "two numbers (low, high)")
+    if len(bounds) != 2:
+        raise ValueError(f"interval must be two numbers (low, high), not {shown(interval)}")
+    low, high = to_mpq(bounds[0], "interval[0]"), to_mpq(bounds[1], "interval[1]")
     if not low < high:
         raise ValueError(f"interval must have low < high, not {shown(interval)}")
     return low, high

@@ -188,7 +188,8 @@ class Network:
                 )
             inputs = w.shape[0]
         if isinstance(activations, Sequence) and not isinstance(activations, str):
-            self._activations = tuple(activations)
+            what = "a name or an object for all layers, or one for each"
+            self._activations = tuple(entries(activations, "activations", what))
         else:
             self._activations = (activations,) * n
         if len(self._activations) != n:

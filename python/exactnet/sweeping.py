@@ -106,8 +106,8 @@ def sweep(
     Raises
     ------
     ValueError
-        If X, y or the validation data are empty, not finite or of different length, or `n_jobs` is
-        not positive.
+        If X, y or the validation data are empty, not finite or of different length, `n_jobs` is
+        not positive, or callbacks cannot be called.
     TypeError
         If a config has an argument that neither `Network` nor `Network.fit` takes, or lacks
         ``layer_sizes``. Nothing is trained then.
@@ -128,7 +128,7 @@ def sweep(
     """
     if "callbacks" in common:
         # which may be good for one look only
-        common["callbacks"] = entries(common["callbacks"], "callbacks", "an iterable of callables")
+        common["callbacks"] = training.check_callbacks(common["callbacks"])
     configs = entries(configs, "configs", "an iterable of dicts")
     merged = [_merged(k, config, common) for k, config in enumerate(configs)]
     n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
@@ -195,8 +195,7 @@ def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[s
     if "layer_sizes" not in merged:
         raise TypeError(f"configs[{k}] has no layer_sizes")
     if "callbacks" in merged:
-        callbacks = entries(merged["callbacks"], "callbacks", "an iterable of callables")
-        merged["callbacks"] = copy.deepcopy(callbacks)
+        merged["callbacks"] = copy.deepcopy(training.check_callbacks(merged["callbacks"]))
     return merged
 
 

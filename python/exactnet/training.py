@@ -307,10 +307,7 @@ def fit(
     shuffle = flag(shuffle, "shuffle")
     record_gradient_norms = flag(record_gradient_norms, "record_gradient_norms")
     verbose = flag(verbose, "verbose")
-    callbacks = entries(callbacks, "callbacks", "an iterable of callables")
-    for k, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
+    callbacks = check_callbacks(callbacks)
     X = network._samples(X, finite=False)  # the trainer will look
     if len(X) >= 2**32:
         raise ValueError(f"X has {len(X)} samples; fewer than 2**32 are needed")
@@ -418,6 +415,15 @@ def _alone(network: Network) -> Iterator[None]:
         yield
     finally:
         network._training.release()
+
+
+def check_callbacks(callbacks: Any) -> list[Callback]:
+    """Return them as a list."""
+    callbacks = entries(callbacks, "callbacks", "an iterable of callables")
+    for k, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
+    return list(callbacks)
 
 
 def _rates(learning_rate: Rate, first: int, count: int) -> npt.NDArray[np.float64]:
