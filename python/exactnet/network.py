@@ -257,7 +257,9 @@ class Network:
     def epochs_trained(self) -> int:
         """Epochs that `fit` has finished, in all calls; kept in files, pickles and copies.
 
-        To go on with an interrupted training, pass it as ``initial_epoch``.
+        To go on with a training, pass it as ``initial_epoch``. Where an exception such as Ctrl-C
+        ends a training that nothing observes after every epoch, neither callbacks nor validation
+        nor `verbose`, the last 4096 epochs may be missing.
         """
         return self._epochs
 
@@ -529,8 +531,8 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network as a safetensors file, atomically.
 
-        The state of the optimiser and of the generator of shuffles go with it: training continues
-        from the file as if it had never stopped.
+        The state of the optimiser, that of the generator of shuffles and `epochs_trained` go with
+        it: training continues from the file as if it had never stopped.
 
         Parameters
         ----------
