@@ -1,14 +1,19 @@
 """`certificate` against slow exact sums, and against float arithmetic of every order."""
 
+import ctypes
+import platform
 import random
+import shutil
+import subprocess
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from conftest import random_network, random_points
+from conftest import random_network, random_points, slow
 from exactnet import ExactNetwork, Network, certificate, memorize
+from exactnet._tables import as_points
 from exactnet.datasets import load_digits
 from reference import forward, fractions
 
@@ -407,6 +412,240 @@ def test_points_of_very_different_size():
     assert certificate(ONE, [[E], [1 / E]]).n_points == 2
 
 
+# ---------------------------------------------------------------- subnormal numbers, flushed or not
+
+# A layer of a network with or without subnormal numbers taken for 0, as inputs of operations (DAZ)
+# and as their results (FTZ), and a switch that does the same to the calling thread.
+FLUSHING = """
+#include <xmmintrin.h>
+#define FLUSH 0x8040
+void flush(int on) { _mm_setcsr(on ? _mm_getcsr() | FLUSH : _mm_getcsr() & ~FLUSH); }
+#define LAYER(name, type)                                                                      \\
+    void name(int on, int backwards, int relu, int m, int n, const type *w, const type *b,     \\
+              const type *h, type *out) {                                                      \\
+        unsigned before = _mm_getcsr();                                                        \\
+        flush(on);                                                                             \\
+        for (int i = 0; i < m; ++i) {                                                          \\
+            volatile type sum = backwards ? 0 : b[i];                                          \\
+            for (int k = 0; k < n; ++k) {                                                      \\
+                int j = backwards ? n - 1 - k : k;                                             \\
+                volatile type product = w[i * n + j] * h[j];                                   \\
+                sum = sum + product;                                                           \\
+            }                                                                                  \\
+            if (backwards) sum = sum + b[i];                                                   \\
+            out[i] = relu && sum < 0 ? 0 : sum;                                                \\
+        }                                                                                      \\
+        _mm_setcsr(before);                                                                    \\
+    }
+LAYER(layer_float32, float)
+LAYER(layer_float64, double)
+"""
+
+
+@pytest.fixture(scope="module")
+def flushing(tmp_path_factory):
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if platform.machine() not in ("x86_64", "AMD64") or compiler is None:
+        pytest.skip("needs an x86-64 processor and a C compiler")
+    folder = tmp_path_factory.mktemp("flushing")
+    (folder / "flushing.c").write_text(FLUSHING)
+    command = [compiler, "-O1", "-msse2", "-mfpmath=sse", "-ffp-contract=off", "-shared", "-fPIC"]
+    subprocess.run([*command, "flushing.c", "-o", "flushing.so"], cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "flushing.so"))
+    # flushing is what it is said to be, in what goes in and in what comes out, and only where asked
+    for dtype, (low, _) in RANGES.items():
+        tiny, normal = np.finfo(dtype).smallest_subnormal, np.ldexp(np.dtype(dtype).type(1), low)
+        for w, h, value in [(tiny, 2.0**100, tiny * 2.0**100), (normal, 0.5, normal * 0.5)]:
+            assert value != 0
+            for on in (False, True):
+                result = layer(library, on, 0, [[w]], [0], [h], "linear", dtype)
+                assert result[0] == (0 if on else value)
+    return library
+
+
+def layer(library, on, backwards, W, b, h, activation, dtype):
+    W, b, h = (np.array(a, dtype=dtype, order="C") for a in (W, b, h))
+    out = np.empty(len(b), dtype=dtype)
+    getattr(library, f"layer_{dtype}")(
+        int(on), int(backwards), int(activation == "relu"), *map(ctypes.c_int, W.shape),
+        *(ctypes.c_void_p(a.ctypes.data) for a in (W, b, h, out)),
+    )  # fmt: skip
+    return out
+
+
+RANGES = {"float32": (-126, 127), "float64": (-1022, 1023)}
+
+
+def near_the_edge(rng, dtype):
+    """Small networks whose inputs, parameters, products or sums are about the least numbers."""
+    (low, high), digits = RANGES[dtype], LIMITS[dtype].bit_length() - 1
+    sizes = [rng.randint(1, 3) for _ in range(rng.randint(2, 4))]
+    bits = rng.choice([1, 3, 3, digits // (2 * len(sizes)), digits])
+
+    def exponent():
+        return rng.choice(
+            [
+                0,
+                rng.randint(-9, 9),
+                low + rng.randint(-4, 4),
+                low + rng.randint(0, -low),
+                rng.randint(0, high - digits),
+                low - digits + rng.randint(-1, 5),
+            ]
+        )
+
+    def number(unit):
+        value = rng.choice([0, 1, rng.randint(-(2**bits) + 1, 2**bits - 1)])
+        return value * Fraction(2) ** unit
+
+    unit = exponent()
+    X = [[number(unit) for _ in range(sizes[0])] for _ in range(rng.randint(1, 3))]
+    weights, biases = [], []
+    for n, m in pairwise(sizes):
+        sums = rng.choice([exponent(), low, unit])
+        of_weights = min(max(sums - unit, low - digits), high - digits)
+        weights.append([[number(of_weights) for _ in range(n)] for _ in range(m)])
+        unit += of_weights
+        biases.append([number(rng.choice([unit, unit + 1, exponent()])) for _ in range(m)])
+        if rng.random() < 0.5:
+            biases[-1] = [Fraction(0)] * m
+    activations = [rng.choice(["relu", "linear"]) for _ in weights]
+    return ExactNetwork.from_arrays(weights, biases, activations), X
+
+
+def infer(library, on, backwards, network, x, dtype):
+    h = np.array([float(v) for v in x], dtype=dtype)
+    for W, b, activation in zip(network.weights, network.biases, network.activations, strict=True):
+        W, b = W.astype(np.float64), b.astype(np.float64)
+        h = layer(library, on, backwards, W, b, h, activation, dtype)
+    return [Fraction(float(v)) if np.isfinite(v) else None for v in h]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_never_exact_where_inference_is_not_flushed_or_not(rng, flushing, dtype):
+    """And refused just where a number is none of the type."""
+    n_exact = n_flushed = n_refused = 0
+    for _ in range(slow(10_000, 250)):
+        network, X = near_the_edge(rng, dtype)
+        arrays = (*network.weights, *network.biases, np.array(X))
+        if not all(holds(v, dtype) for v in fractions(np.concatenate([a.ravel() for a in arrays]))):
+            with pytest.raises(ValueError, match=f"no {dtype}|no float64"):
+                certificate(network, X, dtype)
+            n_refused += 1
+            continue
+        proof, truth = certificate(network, X, dtype), forward(network, X)
+        results = {
+            (on, backwards): [infer(flushing, on, backwards, network, x, dtype) for x in X]
+            for on in (False, True)
+            for backwards in (False, True)
+        }
+        if proof.exact:
+            n_exact += 1
+            assert all(result == truth for result in results.values())
+            floats = network.to_network(dtype)
+            points = np.array([[float(v) for v in x] for x in X], dtype=dtype)
+            try:
+                flushing.flush(1)
+                outputs = floats.predict(points)
+            finally:
+                flushing.flush(0)
+            assert fractions(outputs) == truth
+        elif results[False, False] == results[False, True] == truth:
+            n_flushed += results[True, False] != truth
+    n = n_exact + n_flushed + n_refused
+    assert min(n_exact, n_flushed, n_refused) > n / 30
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_flushing_frameworks(rng, dtype):
+    """The same by a framework that can flush, where it is installed."""
+    torch = pytest.importorskip("torch")
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush")
+    torch.set_flush_denormal(False)
+    kind = getattr(torch, dtype)
+    n_exact = n_flushed = 0
+    for _ in range(slow(2000, 100)):
+        network, X = near_the_edge(rng, dtype)
+        try:
+            exact = certificate(network, X, dtype).exact
+        except ValueError:
+            continue
+        layers = [
+            [torch.tensor(a.astype(np.float64), dtype=kind) for a in (W, b)]
+            for W, b in zip(network.weights, network.biases, strict=True)
+        ]
+        h = torch.tensor([[float(v) for v in x] for x in X], dtype=kind)
+        torch.set_flush_denormal(True)
+        try:
+            for (W, b), activation in zip(layers, network.activations, strict=True):
+                h = torch.nn.functional.linear(h, W, b)
+                h = torch.relu(h) if activation == "relu" else h
+        finally:
+            torch.set_flush_denormal(False)
+        right = bool(h.isfinite().all()) and fractions(h.tolist()) == forward(network, X)
+        assert right or not exact
+        n_exact += exact
+        n_flushed += not right
+    assert min(n_exact, n_flushed) > 10
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_process_that_flushes_gets_the_same_answers(rng, flushing, dtype):
+    """Subnormal numbers are seen, though its arithmetic takes them for 0."""
+    for _ in range(slow(1000, 100)):
+        network, X = near_the_edge(rng, dtype)
+        try:
+            points = np.array([[float(v) for v in x] for x in X], dtype=dtype)
+            floats = network.to_network(dtype)
+            expected = certificate(floats, points, dtype).exact
+        except ValueError:
+            continue
+        table = as_points(points)
+        try:
+            flushing.flush(1)
+            found = certificate(floats, points, dtype).exact
+            flushed_table = as_points(points)
+        finally:
+            flushing.flush(0)
+        assert found is expected
+        assert (flushed_table.numerators == table.numerators).all()
+        assert flushed_table.denominators == table.denominators
+
+
+SUBNORMAL = {
+    "weight": ([[[2.0**-140]]], [[0]], [[2.0**120]], "float32"),
+    "input": ([[[2.0**120]]], [[0]], [[2.0**-140]], "float32"),
+    "weight with more than the least bit": ([[[2.0**-127 + 2.0**-140]]], [[0]], [[2]], "float32"),
+    "bias": ([[[1]]], [[2.0**-140]], [[0]], "float32"),
+    "product": ([[[2.0**-100]]], [[0]], [[2.0**-30]], "float32"),
+    "sum": ([[[1, 1]]], [[0]], [[2.0**-126 + 2.0**-130, -(2.0**-126)]], "float32"),
+    "hidden": ([[[2.0**-100]], [[2.0**100]]], [[0], [0]], [[2.0**-30]], "float32"),
+    "weight of float64": ([[[2.0**-1060]]], [[0]], [[2.0**1000]], "float64"),
+    "input of float64": ([[[2.0**1000]]], [[0]], [[1.0], [5e-324]], "float64"),
+}
+
+
+@pytest.mark.parametrize("name", SUBNORMAL)
+def test_subnormal_numbers_are_not_exact(name):
+    """Whatever becomes of them later: they are floats, but frameworks may take them for 0."""
+    weights, biases, X, dtype = SUBNORMAL[name]
+    network = ExactNetwork.from_arrays(weights, biases)
+    assert certificate(network, X, dtype).exact is False
+    assert certificate(network.to_network(dtype), X, dtype).exact is False
+    if dtype == "float32":
+        assert certificate(network, X, "float64").exact is True
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("exponent", [-1080, -1075, 1024, 10_000, -10_000, 2**20])
+def test_inputs_outside_all_floats(dtype, exponent):
+    network = ExactNetwork.from_arrays([[[2.0**100, 1]]], [[0]])
+    for X in ([[Fraction(2) ** exponent, 1]], [[0, 1], [3 * Fraction(2) ** exponent, 2**70]]):
+        with pytest.raises(ValueError, match=f"column 0 of X holds numbers that are no {dtype}"):
+            certificate(network, X, dtype)
+
+
 # ---------------------------------------------------------------- refusals
 
 REFUSED = {
@@ -470,8 +709,18 @@ REFUSED = {
         "float64",
         "column 0 of X holds numbers that are no float64",
     ),
-    "an input of float64": (ONE, [[1], [0.1]], "float32", "X holds np.float64(0.1)"),
-    "an integer that float32 lacks": (ONE, [[2**24 + 1]], "float32", "X holds"),
+    "an input of float64": (
+        ONE,
+        [[1], [0.1]],
+        "float32",
+        "column 0 of X holds numbers that are no float32",
+    ),
+    "an integer that float32 lacks": (
+        ONE,
+        [[2**24 + 1]],
+        "float32",
+        "column 0 of X holds numbers that are no float32",
+    ),
     "other features": (ONE, [[1, 2]], "float64", "X has 2 features but the network takes 1"),
     "nan": (ONE, [[float("nan")]], "float64", "X[0, 0] is nan"),
     "no points": (ONE, [], "float64", "X is empty"),

@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet._integer import LIMITS
-from exactnet._tables import Progress, Table, as_points
-from exactnet.exact_network import ExactNetwork, to_floats
+from exactnet._tables import Progress, Table, as_points, float_parts, trailing_zeros
+from exactnet.exact_network import ACTIVATIONS, ExactNetwork, to_floats
 from exactnet.network import Network
 
 Array = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.int64]
 
 _EXACT = LIMITS["float64"]  # sums computed here are exact below this
-_NO_BIT = 10_000  # beyond all exponents, also when added to one
+_NO_BIT = 2**40  # beyond all exponents, also when added to one
 _EXPONENTS = {"float32": (-126, 127), "float64": (-1022, 1023)}  # of normal numbers
 
 
@@ -33,9 +34,10 @@ class FloatCertificate:
     limit : int
         2**24 or 2**53: floats hold all integers up to it.
     exact : bool
-        Whether the bound lies below the limit and all exponents in the type's range: then no sum,
-        partial sum or product is ever rounded, in whatever order and with or without fused
-        multiply-add.
+        Whether the bound lies below the limit and every number is 0 or normal, not subnormal and
+        not beyond the range: inputs, parameters, products, sums and partial sums. Then no operation
+        rounds, in whatever order, with or without fused multiply-add, and whether or not subnormal
+        numbers are flushed to zero. Arithmetic of fewer bits, such as TF32, is another type.
     n_points : int
     """
 
@@ -59,8 +61,9 @@ def certificate(
 
     If every number of a layer is a multiple of some power of two and the magnitudes of a sum's
     terms add up to less than 2**24 (2**53) such multiples, then float32 (float64) holds every
-    partial sum, and no operation rounds. The bound is computed from the parameters and the data
-    alone, whoever made the network.
+    partial sum, and no operation rounds. If that power of two is a normal number, none is
+    subnormal, which some frameworks take for 0. The bound is computed from the parameters and the
+    data alone, whoever made the network.
 
     Parameters
     ----------
@@ -82,6 +85,8 @@ def certificate(
     ValueError
         If a parameter or an entry of X is no number of the type, such as 1/3 or, for float32,
         0.1; or an activation or shape does not fit.
+    KeyboardInterrupt
+        On Ctrl-C, within a fraction of a second.
 
     Examples
     --------
@@ -95,7 +100,7 @@ def certificate(
     if dtype not in LIMITS:
         known = ", ".join(map(repr, LIMITS))
         raise ValueError(f"dtype must be one of {known}, not {dtype!r}")
-    layers, activations = _parameters(network, dtype)
+    layers, activations, last_bits, normal = _parameters(network, dtype)
     table = as_points(X)
     if table.shape[1] != layers[0][0].shape[1]:
         raise ValueError(
@@ -104,21 +109,22 @@ def certificate(
     n, limit = table.shape[0], LIMITS[dtype]
     low, high = _EXPONENTS[dtype]
     bound = 0.0
-    # The last bits that occur in a layer: of every weight, of the biases, of the inputs.
-    last_bits = [(_last_bits(W), _last_bits(b)) for W, b in layers]
-    input_units = _units(table)
-    rows = max(1, 2**20 // max(W.shape[0] + W.shape[1] for W, _ in layers))
+    input_units, normal_inputs = _columns(table, dtype)
+    normal = normal and normal_inputs
+    magnitudes = [(np.abs(W).T, np.abs(b)) for W, b in layers]
+    widest = max(W.shape[0] + W.shape[1] for W, _ in layers)
+    # few enough for little memory, and for a product of matrices to end before Ctrl-C has to wait
+    rows = max(1, min(2**20 // widest, 2**27 // max(W.size for W, _ in layers)))
     for begin in range(0, n, rows):
-        part = table.rows(np.arange(begin, min(n, begin + rows)))
-        h, units = _inputs(part, dtype), input_units
-        for (W, b), (w_bits, b_bits), activation in zip(
-            layers, last_bits, activations, strict=True
+        h, units = _inputs(table, slice(begin, begin + rows)), input_units
+        for (W, b), (abs_W, abs_b), (w_bits, b_bits), activation in zip(
+            layers, magnitudes, last_bits, activations, strict=True
         ):
             # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of
             # their magnitudes is below 2**53 multiples, the one computed here is exact, too.
             units = np.minimum((w_bits + units).min(axis=1), b_bits)
             with np.errstate(over="ignore"):
-                sums = (np.abs(h) @ np.abs(W).T + np.abs(b)).max(axis=0)
+                sums = (np.abs(h) @ abs_W + abs_b).max(axis=0)
                 multiples = float(np.ldexp(sums, -units).max())
             bound = max(bound, multiples)
             used = units < _NO_BIT // 2
@@ -130,7 +136,7 @@ def certificate(
                 h = np.maximum(h, 0)
         if progress is not None:
             progress(min(1.0, (begin + rows) / n))
-    return FloatCertificate(_rounded(bound), limit, exact=bound < limit, n_points=n)
+    return FloatCertificate(_rounded(bound), limit, exact=normal and bound < limit, n_points=n)
 
 
 def _rounded(bound: float) -> int:
@@ -139,14 +145,18 @@ def _rounded(bound: float) -> int:
 
 def _parameters(
     network: ExactNetwork | Network, dtype: str
-) -> tuple[list[tuple[Array, Array]], list[str]]:
+) -> tuple[list[tuple[Array, Array]], list[str], list[tuple[Bits, Bits]], bool]:
+    """Return weights and biases, activations, last bits, and whether no parameter is subnormal."""
+    layers: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
     if isinstance(network, Network):
-        activations = network.to_exact().activations  # which refuses others
-        pairs = zip(network.weights, network.biases, strict=True)
-        layers = [(W.astype(np.float64), b.astype(np.float64)) for W, b in pairs]
+        activations = list(network._names)
+        for name in activations:
+            if name not in ACTIVATIONS:
+                raise ValueError(f"a network with {name!r} has no exact counterpart")
+        layers = list(zip(network.weights, network.biases, strict=True))
     elif isinstance(network, ExactNetwork):
         network._check()
-        activations = network.activations
+        activations = list(network.activations)
         layers = []
         for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
             floats = []
@@ -161,77 +171,78 @@ def _parameters(
         raise TypeError(
             f"network must be an ExactNetwork or a Network, not {type(network).__name__}"
         )
+    last_bits, normal = [], True
     for k, layer in enumerate(layers):
+        bits = []
         for name, values in zip(("weights", "biases"), layer, strict=True):
-            _check_type(values, dtype, f"{name}[{k}]")
-    return layers, list(activations)
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name}[{k}] holds numbers that are not finite")
+            mantissas, exponents = float_parts(values)
+            first, last = _bits(mantissas, exponents)
+            wrong, subnormal = _outside(first, last, dtype)
+            if wrong.any():
+                raise ValueError(f"{name}[{k}] holds {values[wrong][0]!r}, which is no {dtype}")
+            normal = normal and not subnormal
+            bits.append(last)
+        last_bits.append((bits[0], bits[1]))
+    copies = [(W.astype(np.float64), b.astype(np.float64)) for W, b in layers]
+    return copies, activations, last_bits, normal
 
 
-def _units(table: Table) -> npt.NDArray[np.int64]:
-    """Return the exponent of the last bit that occurs in every column."""
+def _columns(table: Table, dtype: str) -> tuple[Bits, bool]:
+    """Return the last bit that occurs in every column, and whether all numbers are 0 or normal.
+
+    ValueError if one is no float of the type.
+    """
     units = np.full(table.shape[1], _NO_BIT)
+    normal = True
     for c, denominator in enumerate(table.denominators):
-        column = table.numerators[:, c]
-        bits = int(np.bitwise_or.reduce(column))
-        if bits:
-            units[c] = (bits & -bits).bit_length() - denominator.bit_length()
-    return units
+        column, power = table.numerators[:, c], denominator.bit_length() - 1
+        union = int(np.bitwise_or.reduce(np.abs(column)))
+        if not union:
+            continue
+        units[c] = (union & -union).bit_length() - 1 - power
+        # as wide as the type: then so is every number; else each is looked at
+        ends = np.array([union.bit_length() - 1 - power]), units[c : c + 1]
+        wrong, subnormal = _outside(*ends, dtype)
+        if wrong.any() or subnormal or units[c] < _EXPONENTS[dtype][0]:
+            if column.dtype == object:
+                numbers = [int(n) for n in column if n]
+                first = np.array([n.bit_length() - 1 - power for n in numbers])
+                last = np.array([(n & -n).bit_length() - 1 - power for n in numbers])
+            else:
+                first, last = _bits(column, -power)
+            wrong, subnormal = _outside(first, last, dtype)
+        if wrong.any() or denominator & (denominator - 1):
+            raise ValueError(f"column {c} of X holds numbers that are no {dtype}")
+        normal = normal and not subnormal
+    return units, normal
 
 
-def _inputs(table: Table, dtype: str) -> Array:
-    """Return the points as floats, which they must be exactly."""
-    numerators = table.numerators
+def _inputs(table: Table, rows: slice) -> Array:
+    """Return points as the float64 that `_columns` found them to be."""
+    numerators = table.numerators[rows]
+    result: Array
     if numerators.dtype == object:
         columns = zip(numerators.T.tolist(), table.denominators, strict=True)
-        result: Array = np.array([[_nearest(n, d) for n in column] for column, d in columns]).T
-        exact = np.array(
-            [
-                [math.isfinite(x) and x.as_integer_ratio() == _lowest(n, d) for x, n in pairs]
-                for pairs, d in zip(
-                    (zip(r, c, strict=True) for r, c in zip(result.T, numerators.T, strict=True)),
-                    table.denominators,
-                    strict=True,
-                )
-            ]
-        ).T
+        result = np.array([[n / d for n in column] for column, d in columns]).T
     else:
         powers = np.array([d.bit_length() - 1 for d in table.denominators])
-        values = numerators.astype(np.float64)
-        result = np.ldexp(values, -powers)
-        dyadic = np.array([d & (d - 1) == 0 for d in table.denominators])
-        exact = (values.astype(np.int64) == numerators) & dyadic
-    for c in np.flatnonzero(~exact.all(axis=0)):
-        raise ValueError(f"column {c} of X holds numbers that are no {dtype}")
-    _check_type(result, dtype, "X")
+        result = np.ldexp(numerators.astype(np.float64), -powers)
     return result
 
 
-def _nearest(n: int, d: int) -> float:
-    try:
-        return n / d  # the division of Python's integers rounds correctly
-    except OverflowError:
-        return math.inf
+def _bits(integers: npt.NDArray[np.int64], exponents: Bits | int) -> tuple[Bits, Bits]:
+    """Return the exponents of the first and the last bit of integers 2**exponents; of 0 _NO_BIT."""
+    first = np.frexp(np.abs(integers).astype(np.float64))[1] - 1 + exponents
+    last = trailing_zeros(integers) + exponents
+    return np.where(integers == 0, _NO_BIT, first), np.where(integers == 0, _NO_BIT, last)
 
 
-def _lowest(n: int, d: int) -> tuple[int, int]:
-    common = math.gcd(n, d)
-    return n // common, d // common
-
-
-def _check_type(values: Array, dtype: str, name: str) -> None:
-    if dtype == "float32":
-        with np.errstate(over="ignore"):
-            wrong = values.astype(np.float32) != values
-        if wrong.any():
-            raise ValueError(f"{name} holds {values[wrong][0]!r}, which is no float32")
-
-
-def _last_bits(values: Array) -> npt.NDArray[np.int64]:
-    """Return for every number the exponent of its last bit; a great one for 0."""
-    fractions, exponents = np.frexp(values)
-    mantissas = (fractions * 2.0**53).astype(np.int64)
-    lowest = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1
-    result: npt.NDArray[np.int64] = np.where(
-        values == 0, _NO_BIT, exponents.astype(np.int64) - 53 + lowest
-    )
-    return result
+def _outside(first: Bits, last: Bits, dtype: str) -> tuple[npt.NDArray[np.bool_], bool]:
+    """Return which numbers of such bits are none of the type, and whether one is subnormal."""
+    digits = LIMITS[dtype].bit_length() - 1
+    low, high = _EXPONENTS[dtype]
+    used = first != _NO_BIT
+    wrong = used & ((first - last >= digits) | (last <= low - digits) | (first > high))
+    return wrong, bool((used & (first < low)).any())
