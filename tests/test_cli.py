@@ -600,13 +600,13 @@ def test_train_is_fit_with_the_same_arguments(tmp_path, classes, run, monkeypatc
     }
 
 
-SIGMOIDS, LINEAR = ["sigmoid", "sigmoid"], ["sigmoid", "linear"]
+SIGMOIDS, LINEAR = ("sigmoid", "sigmoid"), ("sigmoid", "linear")
 TASKS = {
     "labels": ([0, 1, 2, 1], [], 3, SIGMOIDS),
     "labels as floats": ([0.0, 1.0, 5.0, 1.0], [], 6, SIGMOIDS),
     "truth values": ([False, True, True, False], [], 2, SIGMOIDS),
     "a column": ([[0], [1], [2], [1]], [], 3, SIGMOIDS),
-    "cross-entropy": ([0, 1, 2, 1], ["--loss", "cross_entropy"], 3, ["sigmoid", "softmax"]),
+    "cross-entropy": ([0, 1, 2, 1], ["--loss", "cross_entropy"], 3, ("sigmoid", "softmax")),
     "one class": ([1, 1, 1, 1], [], 1, LINEAR),
     "one class by demand": ([0, 0, 0, 0], ["--task", "classify"], 2, SIGMOIDS),
     "large integers": ([0, 1, 2, 1000], [], 1, LINEAR),

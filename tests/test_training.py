@@ -1,3 +1,4 @@
+import hashlib
 import os
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from conftest import ISAS, interrupt, random_network, targets_for
 from exactnet import Network, datasets
 from exactnet.network import DivergenceError
+from exactnet.schedules import Exponential, StepDecay
 from reference import exact_gradients, numpy_train
 
 nan = float("nan")
@@ -427,3 +429,32 @@ def test_import_is_quick():
         for _ in range(7)
     ]
     assert min(times) < 0.03
+
+
+def trained_digest(init, dtype, activations, **options):
+    """Train on the digits and return a digest of the parameters' bits and the losses."""
+    X, y, X_test, y_test = datasets.load_digits()
+    net = Network([64, 20, 10], activations=activations, init=init, dtype=dtype, seed=3)
+    history = net.fit(X, y, epochs=3, validation_data=(X_test, y_test), **options)
+    digest = hashlib.sha256()
+    for array in (*net.weights, *net.biases, np.array(history.loss), np.array(history.val_loss)):
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+KNOWN_ANSWERS = [
+    ("d01cc52b45ee3ecf", "normal", "float32", "sigmoid", dict(learning_rate=3.0, batch_size=10)),
+    ("b5762a59dc5b6283", "he_normal", "float64", ["relu", "softmax"],
+     dict(loss="cross_entropy", optimizer="adam", learning_rate=Exponential(0.003, 0.9))),
+    ("0a5f7f762d207bd9", "he_uniform", "float32", ["relu", "softmax"],
+     dict(loss="cross_entropy", momentum=0.9, dropout=0.2, learning_rate=StepDecay(0.05, 0.7, 1))),
+    ("47f3b132fda22971", "glorot_uniform", "float64", ["tanh", "sigmoid"],
+     dict(loss="cross_entropy", penalty=1.3, alpha=1e-4, clip_norm=0.5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expected", "init", "dtype", "activations", "options"), KNOWN_ANSWERS)
+def test_whole_trainings_have_known_bits(isa, expected, init, dtype, activations, options):
+    """Recorded once: initial weights, shuffles, schedules, training and losses, all bindings in."""
+    if isa != "baseline":  # which rounds products and sums separately
+        assert trained_digest(init, dtype, activations, **options) == expected

@@ -304,9 +304,11 @@ def _projections(
         yield both, both
         return
     generator = _core.Generator(seed)
-    probe = X[:: max(1, len(X) // 256)][:, varying].astype(np.float64)
-    # Of the weights -1, 0, 1; t is spread over some four deviations.
-    deviation = max(1.0, math.sqrt(2 / 3 * float(probe.var(axis=0).sum())))
+    # Of the weights -1, 0, 1; t is spread over some four deviations. Their square is a sum of
+    # integers, for that of floats would depend on the order in which a machine adds.
+    probe = X[:: max(1, len(X) // 256)][:, varying].astype(object)
+    squares = len(probe) * (probe * probe).sum() - (probe.sum(axis=0) ** 2).sum()
+    deviation = max(1.0, math.sqrt(2 / 3 * (squares / len(probe) ** 2)))
     start = max(1, math.ceil(8 * depth**2 / (4 * deviation)))
     sizes = [start, 2 * start, *(8**k * start for k in range(1, 6))]
     sizes += [start // 2**k for k in range(1, start.bit_length())]
