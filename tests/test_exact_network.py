@@ -7,7 +7,7 @@ import gmpy2
 import numpy as np
 import pytest
 
-from conftest import random_points, slow
+from conftest import interrupt, random_points, slow
 from exactnet import ExactNetwork, memorize, verify
 from reference import forward, fractions
 
@@ -312,3 +312,49 @@ def test_floats_of_rationals_are_the_nearest(rng):
     for dtype in ("int32", "float16", None, np.float32):
         with pytest.raises(ValueError, match="dtype must be one of 'float64', 'float32', not"):
             net.to_network(dtype)
+
+
+WIDE = """
+import time
+import gmpy2, numpy as np
+from exactnet import ExactNetwork, Network, certificate, memorize, rounding_error
+
+sizes, rng = [784, 1000, 1000, 10], np.random.default_rng(0)
+shapes = [(b, a) for a, b in zip(sizes, sizes[1:])]
+X = rng.integers(-1, 2, (20_000, 784))
+integers = [rng.integers(-1, 2, shape) for shape in shapes]
+zeros = [np.zeros(n) for n in sizes[1:]]
+activations = ["relu", "relu", "linear"]
+floats = Network.from_arrays([w.astype("float64") for w in integers], zeros, activations)
+exact = ExactNetwork(
+    [np.where(w > 0, gmpy2.mpq(1), gmpy2.mpq(-1, 3)) for w in integers],
+    [np.full(n, gmpy2.mpq(0)) for n in sizes[1:]],
+    activations,
+)
+points = np.arange(5000)[:, None]
+line = memorize(points, points[:, 0] % 10) if {call!r} == "extend" else None
+call = {{
+    "certificate": lambda: certificate(floats, X),
+    "rounding_error": lambda: rounding_error(floats, X[:3000]),
+    "from_arrays": lambda: ExactNetwork.from_arrays(integers, zeros),
+    "to_network": lambda: exact.to_network(),
+    "predict": lambda: exact.predict(X),
+    "extend": lambda: line.extend([[k + 0.5] for k in range(100)], [1] * 100, points),
+}}[{call!r}]
+print("started", flush=True)
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("after", [0.1, 0.8])
+@pytest.mark.parametrize(
+    "call", ["certificate", "rounding_error", "from_arrays", "to_network", "predict", "extend"]
+)
+def test_ctrl_c_on_wide_networks(call, after):
+    delay, _ = interrupt(WIDE.format(call=call), after)
+    print(f"{call}: {delay:.3f} s")
+    assert delay < 0.2

@@ -64,31 +64,49 @@ py::object to_mpq(const exact::Rational& value) {
     return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object));
 }
 
-std::vector<exact::Integer> to_integers(const py::list& values) {
-    std::vector<exact::Integer> result;
+namespace {
+
+/// Gives signals and other Python threads their turn, every few milliseconds of a long list.
+void take_turns(std::size_t k) {
+    if ((k + 1) % 16384 != 0) return;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    const py::gil_scoped_release others;
+}
+
+template <class Value, class Convert>
+std::vector<Value> from_list(const py::list& values, const Convert& convert) {
+    std::vector<Value> result;
     result.reserve(values.size());
-    for (const py::handle value : values) result.push_back(to_integer(value));
+    for (const py::handle value : values) {
+        result.push_back(convert(value));
+        take_turns(result.size());
+    }
     return result;
+}
+
+template <class Value, class Convert>
+py::list to_list(const std::vector<Value>& values, const Convert& convert) {
+    py::list result(values.size());
+    for (std::size_t k = 0; k < values.size(); ++k) {
+        result[k] = convert(values[k]);
+        take_turns(k);
+    }
+    return result;
+}
+
+}  // namespace
+
+std::vector<exact::Integer> to_integers(const py::list& values) {
+    return from_list<exact::Integer>(values, to_integer);
 }
 
 std::vector<exact::Rational> to_rationals(const py::list& values) {
-    std::vector<exact::Rational> result;
-    result.reserve(values.size());
-    for (const py::handle value : values) result.push_back(to_rational(value));
-    return result;
+    return from_list<exact::Rational>(values, to_rational);
 }
 
-py::list to_mpz_list(const std::vector<exact::Integer>& values) {
-    py::list result(values.size());
-    for (std::size_t k = 0; k < values.size(); ++k) result[k] = to_mpz(values[k]);
-    return result;
-}
+py::list to_mpz_list(const std::vector<exact::Integer>& values) { return to_list(values, to_mpz); }
 
-py::list to_mpq_list(const std::vector<exact::Rational>& values) {
-    py::list result(values.size());
-    for (std::size_t k = 0; k < values.size(); ++k) result[k] = to_mpq(values[k]);
-    return result;
-}
+py::list to_mpq_list(const std::vector<exact::Rational>& values) { return to_list(values, to_mpq); }
 
 exact::Monitor make_monitor(const py::object& progress) {
     // The caller's argument keeps `progress` alive for as long as the monitor is used.

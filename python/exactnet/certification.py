@@ -114,7 +114,7 @@ def certificate(
     magnitudes = [(np.abs(W).T, np.abs(b)) for W, b in layers]
     widest = max(W.shape[0] + W.shape[1] for W, _ in layers)
     # few enough for little memory, and for a product of matrices to end before Ctrl-C has to wait
-    rows = max(1, min(2**20 // widest, 2**27 // max(W.size for W, _ in layers)))
+    rows = max(1, min(2**20 // widest, 2**26 // max(W.size for W, _ in layers)))
     for begin in range(0, n, rows):
         h, units = _inputs(table, slice(begin, begin + rows)), input_units
         for (W, b), (abs_W, abs_b), (w_bits, b_bits), activation in zip(
@@ -153,7 +153,8 @@ def _parameters(
         for name in activations:
             if name not in ACTIVATIONS:
                 raise ValueError(f"a network with {name!r} has no exact counterpart")
-        layers = list(zip(network.weights, network.biases, strict=True))
+        pairs = zip(network.weights, network.biases, strict=True)
+        layers = [(W.copy(), b.copy()) for W, b in pairs]  # read twice, while others may write
     elif isinstance(network, ExactNetwork):
         network._check()
         activations = list(network.activations)
@@ -163,7 +164,11 @@ def _parameters(
             for name, array in (("weights", W), ("biases", b)):
                 values = to_floats(array)
                 for value, exact in zip(values.ravel().tolist(), array.ravel(), strict=True):
-                    if not math.isfinite(value) or value != exact:
+                    # the nearest float is the number itself (comparing it with an mpq is slow)
+                    if not math.isfinite(value) or value.as_integer_ratio() != (
+                        exact.numerator,
+                        exact.denominator,
+                    ):
                         raise ValueError(f"{name}[{k}] holds {exact!s:.60}, which is no float64")
                 floats.append(values)
             layers.append((floats[0], floats[1]))

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import gmpy2
 import numpy as np
 
+from exactnet import _core
 from exactnet._checks import thread_count
-from exactnet._tables import Progress
+from exactnet._tables import Progress, as_points
 from exactnet.network import Network
 
 # Exact outputs may have thousands of bits each: so many rows of them are held at a time.
@@ -79,7 +80,8 @@ def rounding_error(
         raise TypeError(f"network must be a Network, not {type(network).__name__}")
     n_threads = thread_count(n_threads)
     exact_network = network.to_exact()
-    samples = network._samples(X)
+    core = exact_network.to_core()
+    samples = network._samples(X).copy()  # read twice, while others may write to X
     outputs = network.predict(samples)
     finite = np.isfinite(outputs)
     if not finite.all():
@@ -96,12 +98,10 @@ def rounding_error(
             if progress is not None:
                 progress((begin + share * n) / len(samples))
 
-        exact = exact_network.predict(rows, n_threads=n_threads, progress=tell)
-        for row, (computed, real) in enumerate(
-            zip(outputs[begin : begin + _ROWS].tolist(), exact.tolist(), strict=True), begin
-        ):
-            for output, (a, b) in enumerate(zip(computed, real, strict=True)):
-                error = abs(gmpy2.mpq(a) - b)
+        exact = iter(_core.predict(core, as_points(rows).to_core(), n_threads, tell))
+        for row, computed in enumerate(outputs[begin : begin + _ROWS].tolist(), begin):
+            for output, value in enumerate(computed):
+                error = abs(gmpy2.mpq(value) - next(exact))
                 if error > worst.error:
                     worst = RoundingError(error, row, output)
     return worst
