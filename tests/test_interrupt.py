@@ -93,6 +93,60 @@ def test_interrupts_where_ctrl_c_is_ignored():
     assert "3 passed" in result.stdout
 
 
+DENSE_SCRIPT = """
+import time
+import numpy as np
+from exactnet import Network
+
+rng = np.random.default_rng(0)
+kind, n_threads = {kind!r}, {n_threads}
+X, y = rng.random((20_000, 784), dtype=np.float32), rng.integers(0, 10, 20_000)
+sizes = dict(pack=[784, 2]).get(kind, [784, 1000, 1000, 10])
+net = Network(sizes, seed=0, init="glorot_normal")
+before = [w.copy() for w in net.weights]
+if kind == "pack":
+    X = np.zeros((500_000, 784), np.float32)  # no memory: pages of zeros
+    y = np.zeros(len(X), int)
+calls = dict(
+    fit=lambda: net.fit(X, y, epochs=3, batch_size=20_000, n_threads=n_threads),
+    batches=lambda: net.fit(X, y, epochs=3, batch_size=5_000, n_threads=n_threads, momentum=0.5),
+    pack=lambda: net.fit(X, y, epochs=1, batch_size=5_000, learning_rate=1e-9),
+    gradients=lambda: net.gradients(X, y),
+    predict=lambda: net.predict(X),
+    loss=lambda: net.loss(X, y),
+    validation=lambda: net.fit(X[:1], y[:1], epochs=10, validation_data=(X, y)),
+)
+print("started", flush=True)
+try:
+    while True:
+        calls[kind]()
+except KeyboardInterrupt:
+    print(time.monotonic(), all(bool(np.isfinite(w).all()) for w in net.weights),
+          all(bool((w == b).all()) for w, b in zip(net.weights, before)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_threads"),
+    [
+        *(("fit", n) for n in (1, 2)),
+        ("batches", 2),
+        *((kind, 1) for kind in ("pack", "gradients", "predict", "loss", "validation")),
+    ],
+    ids=str,
+)
+def test_ctrl_c_within_one_long_step_of_the_float_half(kind, n_threads):
+    """Of a batch, of the gradient of all samples, of one prediction: none is waited for."""
+    delay, (finite, untouched) = interrupt(
+        DENSE_SCRIPT.format(kind=kind, n_threads=n_threads), after=0.4
+    )
+    print(f"{kind} {n_threads}: {delay:.3f} s")
+    assert delay < 0.2
+    assert finite == "True"
+    if kind == "fit":  # the first batch, of seconds, has no part in the weights
+        assert untouched == "True"
+
+
 def test_other_threads_run_meanwhile(rng):
     """A second Python thread gets its turns while the core computes: the GIL is free."""
     X, y = random_points(rng, 10_000, 5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import ISAS, random_network, slow, targets_for
-from exactnet import Network, diagnostics
+from exactnet import Network, _core, diagnostics, training
 from exactnet.activations import LeakyReLU, Sigmoid, Step
 from reference import (
     forward,
@@ -429,3 +429,81 @@ def test_no_copy_of_a_fitting_array():
     net = Network([2, 2], seed=0)
     X = np.ones((5, 2), dtype=np.float32)
     assert net._samples(X) is X
+
+
+def unaligned(array):
+    """The same numbers, C-contiguous, from an odd address on."""
+    copy = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
+    copy[...] = array
+    assert not copy.flags.aligned
+    return copy
+
+
+def field(array):
+    """The same numbers between those of other fields, at odd addresses."""
+    records = np.zeros(array.shape, [("before", "u1"), ("numbers", array.dtype)])
+    records["numbers"] = array
+    return records["numbers"]
+
+
+def swapped(array):
+    return array.astype(array.dtype.newbyteorder())
+
+
+@pytest.mark.parametrize("disguise", [unaligned, field, swapped])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_arrays_at_odd_addresses_and_of_foreign_byte_order(np_rng, disguise, dtype, n):
+    """Through every door of the float half they are read as any other array."""
+    X, y = np_rng.normal(size=(n, 7)).astype(dtype), np_rng.random((n, 2)).astype(dtype)
+    labels, weight = np_rng.integers(0, 2, n), np_rng.random(n).astype(dtype)
+    plain = random_network(np_rng, [7, 5, 2], ["tanh", "sigmoid"], dtype)
+
+    def results(change):
+        net = Network.from_arrays(
+            [change(w) for w in plain.weights],
+            [change(b) for b in plain.biases],
+            plain.activations,
+        )
+        yield from (net.predict(change(X)), net.classify(change(X)))
+        yield net.accuracy(change(X), change(labels))
+        yield from (net.loss(change(X), change(t)) for t in (y, labels))
+        for t in (y, labels):
+            yield from (a for pair in net.gradients(change(X), change(t)) for a in pair)
+            options = dict(epochs=2, batch_size=3, sample_weight=change(weight), momentum=0.5)
+            history = net.fit(
+                change(X), change(t), validation_data=(change(X), change(t)), **options
+            )
+            yield from (history.loss, history.val_loss, *net.weights, *net.biases)
+
+    for expected, found in zip(results(np.array), results(disguise), strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_core_reads_no_array_at_an_odd_address(np_rng, dtype):
+    net = random_network(np_rng, [3, 2], ["softmax"], dtype)
+    X, y, labels = np.ones((4, 3), dtype), np.ones((4, 2), dtype), np.zeros(4, np.int64)
+    core, no = net._core, pytest.raises
+    assert core.predict(unaligned(X)) is None
+    assert _core.all_finite(unaligned(X))
+    for call in (core.loss, core.gradients):
+        for arguments, name in (
+            ((unaligned(X), y, None), "X"),
+            ((X, unaligned(y), None), "y"),
+            ((X, None, unaligned(labels)), "labels"),
+        ):
+            with no(ValueError, match=f"{name} must be aligned"):
+                call(*arguments, "mse")
+    make = training._TRAINERS[dtype]
+    options = (2, "mse", 1, "sgd", 0.5, False, (0.9, 0.9, 1e-8), 0.0, 0.0, 2.0, [], False)
+    with no(ValueError, match="X must be aligned"):
+        make(core, unaligned(X), y, None, None, *options)
+    with no(ValueError, match="weights must be aligned"):
+        make(core, X, y, None, unaligned(np.ones(4, dtype)), *options)
+    with no(ValueError, match="state must be aligned"):
+        make(core, X, y, None, None, *options).set_state(
+            [(unaligned(np.ones((2, 3), dtype)), np.ones(2, dtype))], [], 0
+        )
+    with no(ValueError, match="weights and biases must be aligned"):
+        type(core)([unaligned(np.ones((2, 3), dtype))], [np.ones(2, dtype)], [("tanh", 1, 0)], "")

@@ -1,17 +1,19 @@
 import hashlib
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from fractions import Fraction
 from itertools import product
 
 import numpy as np
 import pytest
 
-from conftest import ISAS, interrupt, random_network, targets_for
+from conftest import ISAS, interrupt, random_network, slow, targets_for
 from exactnet import Network, datasets
 from exactnet.network import DivergenceError
 from exactnet.schedules import Exponential, StepDecay
@@ -153,9 +155,80 @@ def test_weights_that_are_not_finite(value):
     if value == value:  # a sigmoid makes 0 or 1 of infinity: a network, but none that learns on
         net.weights[1][0, 0] = -value
     before = net.weights[0].copy()
-    with pytest.raises(DivergenceError, match="not finite in epoch 0"):
+    with pytest.raises(ValueError, match=r"weights\[1\] holds numbers that are not finite"):
         net.fit([[0.0, 1.0]], [0])
     assert (net.weights[0] == before).all()
+    net = Network([2, 3, 2], seed=0)
+
+    def spoil(network, epoch, history):
+        network.biases[1][0] = value
+
+    with pytest.raises(ValueError, match=r"biases\[1\] holds numbers that are not finite"):
+        net.fit([[0.0, 1.0]], [0], epochs=2, callbacks=[spoil])
+    net = Network([2, 3, 2], seed=0)
+    net.fit([[0.0, 1.0]], [0], momentum=0.5)
+    net._state.first[1][0][0, 0] = value
+    with pytest.raises(ValueError, match="state of the optimizer is not finite"):
+        net.fit([[0.0, 1.0]], [0], momentum=0.5)
+
+
+def test_no_training_leaves_numbers_that_are_not_finite(np_rng):
+    """Whatever the rate: all is finite, and after a divergence as before the epoch of it."""
+
+    def pick(*choices):
+        return choices[np_rng.integers(len(choices))]
+
+    def state(net):
+        moments = [] if net._state is None else [*net._state.first, *(net._state.second or [])]
+        arrays = [*net.weights, *net.biases, *(a for pair in moments for a in pair)]
+        return arrays, net._generator.state, net._state and net._state.steps
+
+    endings = Counter()
+    for case in range(slow(10_000, 500)):
+        output = pick("linear", "sigmoid", "softmax", "relu", "tanh")
+        loss = pick("quadratic", "mse", *["cross_entropy"] * (output in ("sigmoid", "softmax")))
+        kind = pick("sgd", "momentum", "nesterov", "adam", "clip", "penalty")
+        options = {
+            "sgd": {},
+            "momentum": dict(momentum=0.9),
+            "nesterov": dict(momentum=0.5, nesterov=True),
+            "adam": dict(optimizer="adam", epsilon=pick(1e-8, 1e-30)),
+            "clip": dict(clip_norm=1e-3, record_gradient_norms=True),
+            "penalty": dict(penalty="l2", alpha=float(10 ** np_rng.uniform(-3, 39)), dropout=0.2),
+        }[kind]
+        inputs = pick(3, 70)  # 70 are enough for sparse rows
+        X = np_rng.normal(size=(13, inputs)) * (np_rng.random((13, inputs)) < pick(0.2, 1))
+        X *= pick(1, 1e15)
+        options |= dict(
+            X=X,
+            y=targets_for(np_rng, 13, 2, loss, output),
+            loss=loss,
+            batch_size=pick(4, 13),
+            learning_rate=float(10 ** np_rng.uniform(-3, 39)),
+        )
+        hidden = pick("sigmoid", "tanh", "relu", "leaky_relu", "linear")
+        network = dict(activations=[hidden, output], dtype=pick("float32", "float64"), seed=case)
+        net, twin = (Network([inputs, 5, 2], **network) for _ in range(2))
+        finished = epochs = pick(1, 2, 5)
+        try:
+            net.fit(epochs=epochs, **options)
+        except DivergenceError as error:
+            finished = int(re.search(r"in epoch (\d+)", str(error)).group(1))
+        endings[kind, finished == epochs] += 1
+        assert all(np.isfinite(a).all() for a in state(net)[0]), (case, kind)
+        if finished:
+            twin.fit(epochs=finished, **options)
+            for mine, other in zip(state(net)[0], state(twin)[0], strict=True):
+                assert (mine == other).all(), (case, kind)
+            assert state(net)[1:] == state(twin)[1:], (case, kind)
+        else:  # the arrays of the optimiser are there, and 0
+            initial, generator, _ = state(twin)
+            arrays, after, steps = state(net)
+            for mine, other in zip(arrays, initial, strict=False):
+                assert (mine == other).all(), (case, kind)
+            assert not any(a.any() for a in arrays[len(initial) :]), (case, kind)
+            assert (after, steps or 0) == (generator, 0), (case, kind)
+    assert len(endings) == 12, endings  # both of every kind
 
 
 INTERRUPT = """

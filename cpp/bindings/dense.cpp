@@ -53,6 +53,26 @@ void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
 
+/// Whether the core may read the memory as it stands: arrays over foreign buffers may begin at any
+/// byte.
+template <class T>
+bool aligned(const Array<T>& array) {
+    return reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) == 0;
+}
+
+/// Multiply-adds above which a call releases the GIL and answers Ctrl-C; for shorter ones, some
+/// tenths of a millisecond at most, that costs more than it is worth.
+constexpr std::size_t long_call = std::size_t{1} << 18;
+
+/// Calls body(poll) without the GIL. The monitor lives in this thread.
+template <class Body>
+auto without_gil(const py::object& progress, const Body& body) {
+    exact::Monitor monitor = make_monitor(progress);
+    const dense::Poll::Call call = [&] { monitor.step(0); };
+    const py::gil_scoped_release release;
+    return body(dense::Poll(call));
+}
+
 std::size_t rows_of(const py::array& array) { return static_cast<std::size_t>(array.shape(0)); }
 
 /// Layers that borrow the memory of NumPy arrays, which it keeps alive: what is written into the
@@ -73,6 +93,7 @@ class DenseNetwork {
             require(w.ndim() == 2 && b.ndim() == 1 && b.shape(0) == w.shape(0) && w.size() > 0 &&
                         (l == 0 || w.shape(1) == weights_[l - 1].shape(0)),
                     "layers do not fit each other");
+            require(aligned(w) && aligned(b), "weights and biases must be aligned");
             const auto& [name, slope, threshold] = activations[l];
             layers_.push_back({static_cast<std::size_t>(w.shape(1)),
                                rows_of(w),
@@ -87,39 +108,37 @@ class DenseNetwork {
     std::string isa() const { return kernels_->name; }
 
     /// None if x is not, as it stands, an array of finite samples of this network.
-    py::object predict(const py::object& x) const {
+    py::object predict(const py::object& x, const py::object& progress) const {
         if (!py::isinstance<Array<T>>(x)) return py::none();
         const auto array = py::reinterpret_borrow<Array<T>>(x);
-        if (!fits(array)) return py::none();
+        if (!fits(array) || !aligned(array)) return py::none();
         const std::size_t n = rows_of(array);
         Array<T> result({n, layers_.back().outputs});
         T* const out = result.mutable_data();
         const T* const in = array.data();
-        bool finite;
-        constexpr std::size_t short_call = 64;  // releasing the GIL costs more than it is worth
-        if (n < short_call) {
-            finite = dense::predict(layers_, *kernels_, in, n, out);
-        } else {
-            const py::gil_scoped_release release;
-            finite = dense::predict(layers_, *kernels_, in, n, out);
-        }
+        const auto run = [&](dense::Poll poll) {
+            return dense::predict(layers_, *kernels_, in, n, out, poll);
+        };
+        const bool finite = is_long(n) ? without_gil(progress, run) : run({});
         return finite ? py::object(std::move(result)) : py::none();
     }
 
     double loss(const Array<T>& x, const py::object& values, const py::object& labels,
-                const std::string& loss_name) const {
-        require(fits(x), "X does not fit the network");
+                const std::string& loss_name, const py::object& progress) const {
+        require_fits(x);
         const auto targets = to_targets(x, values, labels);
         const dense::Loss loss_kind = to_loss(loss_name);
         const T* const data = x.data();
         const std::size_t n = rows_of(x);
-        const py::gil_scoped_release release;
-        return dense::mean_loss(layers_, *kernels_, loss_kind, data, n, targets);
+        const auto run = [&](dense::Poll poll) {
+            return dense::mean_loss(layers_, *kernels_, loss_kind, data, n, targets, poll);
+        };
+        return is_long(n) ? without_gil(progress, run) : run({});
     }
 
     py::list gradients(const Array<T>& x, const py::object& values, const py::object& labels,
                        const std::string& loss_name) const {
-        require(fits(x), "X does not fit the network");
+        require_fits(x);
         const auto targets = to_targets(x, values, labels);
         const dense::Loss loss_kind = to_loss(loss_name);
         py::list result;
@@ -129,21 +148,29 @@ class DenseNetwork {
             Array<T> b(static_cast<py::ssize_t>(layer.outputs));
             layer.weights = w.mutable_data();
             layer.biases = b.mutable_data();
-            std::fill_n(layer.weights, w.size(), T(0));
-            std::fill_n(layer.biases, b.size(), T(0));
             result.append(py::make_tuple(w, b));
         }
         const dense::Data<T> data{x.data(), rows_of(x), targets};
-        const py::gil_scoped_release release;
-        dense::Optimizer optimizer;
-        optimizer.record_norms = true;
-        dense::Trainer<T>(layers_, *kernels_, data, data.n, loss_kind, optimizer).gradients(into);
+        without_gil(py::none(), [&](dense::Poll poll) {
+            dense::Optimizer optimizer;
+            optimizer.record_norms = true;
+            dense::Trainer<T>(layers_, *kernels_, data, data.n, loss_kind, optimizer, 1, poll)
+                .gradients(into, poll);
+        });
         return result;
+    }
+
+    bool is_long(std::size_t n_samples) const {
+        return n_samples >= long_call || n_samples * dense::work_of(layers_) >= long_call;
     }
 
     bool fits(const Array<T>& x) const {
         return x.ndim() == 2 && x.shape(0) > 0 &&
                static_cast<std::size_t>(x.shape(1)) == layers_.front().inputs;
+    }
+    void require_fits(const Array<T>& x) const {
+        require(fits(x), "X does not fit the network");
+        require(aligned(x), "X must be aligned");
     }
 
     dense::Targets<T> to_targets(const Array<T>& x, const py::object& values,
@@ -155,6 +182,7 @@ class DenseNetwork {
             require(py::isinstance<Array<std::int64_t>>(labels), "labels must be int64");
             const auto array = py::cast<Array<std::int64_t>>(labels);
             require(array.ndim() == 1 && rows_of(array) == n, "labels do not fit X");
+            require(aligned(array), "labels must be aligned");
             targets.labels = array.data();
             const auto valid = [&](std::int64_t label) {
                 return label >= 0 && static_cast<std::size_t>(label) < outputs;
@@ -166,6 +194,7 @@ class DenseNetwork {
             require(array.ndim() == 2 && rows_of(array) == n &&
                         static_cast<std::size_t>(array.shape(1)) == outputs,
                     "y does not fit X and the network");
+            require(aligned(array), "y must be aligned");
             targets.values = array.data();
         }
         return targets;
@@ -205,7 +234,7 @@ class DenseTrainer {
                  const std::string& loss, std::size_t n_threads, const std::string& optimizer,
                  double momentum, bool nesterov, const std::array<double, 3>& adam,
                  double clip_norm, double alpha, double p, std::vector<double> dropout,
-                 bool record_norms)
+                 bool record_norms, const py::object& progress)
         : network_(std::move(network)),
           x_(std::move(x)),
           values_(std::move(values)),
@@ -214,20 +243,22 @@ class DenseTrainer {
           optimizer_(to_optimizer(optimizer, momentum, nesterov, adam, clip_norm, alpha, p,
                                   std::move(dropout), record_norms)) {
         require(batch_size > 0 && n_threads > 0, "batch_size and n_threads must be positive");
-        require(network_->fits(x_), "X does not fit the network");
+        network_->require_fits(x_);
         require(rows_of(x_) <= std::numeric_limits<std::uint32_t>::max(), "too many samples");
         dense::Data<T> data{x_.data(), rows_of(x_), network_->to_targets(x_, values_, labels_)};
         if (!weights_.is_none()) {
             require(py::isinstance<Array<T>>(weights_), "weights must have the network's type");
             const auto array = py::cast<Array<T>>(weights_);
             require(array.ndim() == 1 && rows_of(array) == data.n, "weights do not fit X");
+            require(aligned(array), "weights must be aligned");
             data.targets.weights = array.data();
         }
         const dense::Loss loss_kind = to_loss(loss);
-        const py::gil_scoped_release release;
-        trainer_ =
-            std::make_unique<dense::Trainer<T>>(network_->layers(), network_->kernels(), data,
-                                                batch_size, loss_kind, optimizer_, n_threads);
+        without_gil(progress, [&](dense::Poll poll) {
+            trainer_ = std::make_unique<dense::Trainer<T>>(network_->layers(), network_->kernels(),
+                                                           data, batch_size, loss_kind, optimizer_,
+                                                           n_threads, poll);
+        });
     }
 
     bool finite() const { return trainer_->finite(); }
@@ -249,11 +280,15 @@ class DenseTrainer {
         exact::Monitor monitor = make_monitor(progress);
         std::size_t finished = 0;
         {
+            const dense::Poll::Call call = [&] { monitor.step(0); };
             const py::gil_scoped_release release;
-            trainer_->read();
+            trainer_->read(dense::Poll(call));
+            require(trainer_->finite_parameters(),
+                    "a weight, a bias or the state of the optimizer is not finite");
             try {
                 monitor.begin(epochs * trainer_->n_batches());
-                finished = trainer_->run(schedule, shuffle, random, [&] { monitor.step(); });
+                finished = trainer_->run(schedule, shuffle, random,
+                                         [&](std::size_t n_batches) { monitor.step(n_batches); });
             } catch (...) {
                 trainer_->write();
                 throw;
@@ -298,6 +333,7 @@ class DenseTrainer {
         require(moments.size() == layers.size(), "one entry per layer");
         for (std::size_t l = 0; l < layers.size(); ++l) {
             const auto& [w, b] = moments[l];
+            require(aligned(w) && aligned(b), "the state must be aligned");
             require(static_cast<std::size_t>(w.size()) == layers[l].outputs * layers[l].inputs &&
                         static_cast<std::size_t>(b.size()) == layers[l].outputs,
                     "the state does not fit the layers");
@@ -322,22 +358,22 @@ void bind_precision(py::module_& module, const char* network_name, const char* t
                       const std::string&>(),
              py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("isa"))
         .def_property_readonly("isa", &Network::isa)
-        .def("predict", &Network::predict, py::arg("x"),
+        .def("predict", &Network::predict, py::arg("x"), py::arg("progress") = py::none(),
              "The outputs, or None if x is not a matrix of finite samples in the right memory.")
         .def("loss", &Network::loss, py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
-             py::arg("loss"))
+             py::arg("loss"), py::arg("progress") = py::none())
         .def("gradients", &Network::gradients, py::arg("x").noconvert(), py::arg("values"),
              py::arg("labels"), py::arg("loss"));
     py::class_<DenseTrainer<T>>(module, trainer_name, "Minibatch SGD with its optimiser state.")
         .def(py::init<std::shared_ptr<Network>, Array<T>, py::object, py::object, py::object,
                       std::size_t, const std::string&, std::size_t, const std::string&, double,
                       bool, const std::array<double, 3>&, double, double, double,
-                      std::vector<double>, bool>(),
+                      std::vector<double>, bool, const py::object&>(),
              py::arg("network"), py::arg("x").noconvert(), py::arg("values"), py::arg("labels"),
              py::arg("weights"), py::arg("batch_size"), py::arg("loss"), py::arg("n_threads"),
              py::arg("optimizer"), py::arg("momentum"), py::arg("nesterov"), py::arg("adam"),
              py::arg("clip_norm"), py::arg("alpha"), py::arg("p"), py::arg("dropout"),
-             py::arg("record_norms"))
+             py::arg("record_norms"), py::arg("progress") = py::none())
         .def_property_readonly("finite", &DenseTrainer<T>::finite)
         .def("run", &DenseTrainer<T>::run, py::arg("rates").noconvert(), py::arg("shuffle"),
              py::arg("random"), py::arg("until"), py::arg("progress") = py::none(),
@@ -382,12 +418,18 @@ void bind_dense(py::module_& module) {
     module.def(
         "all_finite",
         [](const py::array& x) {
-            const auto size = static_cast<std::size_t>(x.size());
-            if (py::isinstance<Array<float>>(x)) {
-                return dense::all_finite(static_cast<const float*>(x.data()), size);
-            }
+            const auto check = [](auto array) {
+                if (!aligned(array)) array = array.attr("copy")();
+                const auto size = static_cast<std::size_t>(array.size());
+                const auto* const data = array.data();
+                if (size < long_call) return dense::all_finite(data, size);
+                return without_gil(py::none(), [&](dense::Poll poll) {
+                    return dense::all_finite(data, size, poll);
+                });
+            };
+            if (py::isinstance<Array<float>>(x)) return check(py::cast<Array<float>>(x));
             require(py::isinstance<Array<double>>(x), "x must be a C-contiguous array of floats");
-            return dense::all_finite(static_cast<const double*>(x.data()), size);
+            return check(py::cast<Array<double>>(x));
         },
         py::arg("x"));
     module.def("supported_isas", &dense::supported_isas,

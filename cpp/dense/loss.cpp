@@ -145,8 +145,8 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
 
 template <class T>
 double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                 const T* x, std::size_t n, Targets<T> targets) {
-    Forward<T> forward(layers, kernels, n);
+                 const T* x, std::size_t n, Targets<T> targets, Poll poll) {
+    Forward<T> forward(layers, kernels, n, poll);
     LastLayer<T> last(layers.back(), kernels, loss, forward.part());
     std::vector<std::uint32_t> samples(forward.part());
     std::vector<double> losses(forward.part());
@@ -158,7 +158,7 @@ double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
         if (part.values != nullptr) part.values += begin * layers.back().outputs;
         if (part.labels != nullptr) part.labels += begin;
         if (part.weights != nullptr) part.weights += begin;
-        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m);
+        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m, poll);
         last.finish(0, m, z, nullptr, part, samples.data(), losses.data());
         for (std::size_t r = 0; r < m; ++r) sum += losses[r];
     }
@@ -168,8 +168,8 @@ double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
 template class LastLayer<float>;
 template class LastLayer<double>;
 template double mean_loss(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
-                          const float*, std::size_t, Targets<float>);
+                          const float*, std::size_t, Targets<float>, Poll);
 template double mean_loss(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
-                          const double*, std::size_t, Targets<double>);
+                          const double*, std::size_t, Targets<double>, Poll);
 
 }  // namespace exactnet::dense

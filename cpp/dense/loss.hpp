@@ -51,6 +51,6 @@ class LastLayer {
 /// Mean loss over the n rows of X (n, inputs), row-major and unaligned.
 template <class T>
 double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                 const T* x, std::size_t n, Targets<T> targets);
+                 const T* x, std::size_t n, Targets<T> targets, Poll poll = {});
 
 }  // namespace exactnet::dense

@@ -22,7 +22,7 @@ void activate(const Kernels<T>& kernels, const Layer<T>& layer, Panels<T>& value
 
 template <class T>
 bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                 std::size_t n, T* outputs) {
+                 std::size_t n, T* outputs, Poll poll) {
     std::size_t widest = 0;
     for (const Layer<T>& layer : layers) {
         widest = std::max(widest, round_up(layer.outputs, kernels.width));
@@ -37,7 +37,13 @@ bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
         T *now = scratch, *other = scratch + widest;
         for (const Layer<T>& layer : layers) {
             const std::size_t padded = round_up(layer.outputs, kernels.width);
-            kernels.dot_rows(layer.weights, layer.biases, input, layer.outputs, layer.inputs, now);
+            const std::size_t most = round_up(Poll::unit / layer.inputs + 1, 4);
+            for (std::size_t k = 0; k < layer.outputs; k += most) {
+                const std::size_t count = std::min(most, layer.outputs - k);
+                kernels.dot_rows(layer.weights + k * layer.inputs, layer.biases + k, input, count,
+                                 layer.inputs, now + k);
+                poll.done(count * layer.inputs);
+            }
             std::fill(now + layer.outputs, now + padded, T(0));
             if (layer.activation.kind == ActivationKind::softmax) {
                 T high, sum;
@@ -55,15 +61,15 @@ bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
 
 template <class T>
 bool predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                  std::size_t n, T* outputs) {
-    Forward<T> forward(layers, kernels, n);
+                  std::size_t n, T* outputs, Poll poll) {
+    Forward<T> forward(layers, kernels, n, poll);
     const Layer<T>& last = layers.back();
     Buffer<T> scratch(2 * forward.part());
     for (std::size_t begin = 0; begin < n; begin += forward.part()) {
         const std::size_t m = std::min(forward.part(), n - begin);
         const T* const part = x + begin * layers.front().inputs;
         if (!all_finite(part, m * layers.front().inputs)) return false;  // while it is in cache
-        Panels<T>& z = forward.run(part, m);
+        Panels<T>& z = forward.run(part, m, poll);
         activate(kernels, last, z, m, scratch.data());
         for (std::size_t r = 0; r < m; ++r) {
             T* const row = outputs + (begin + r) * last.outputs;
@@ -79,23 +85,21 @@ bool predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels
 
 template <class T>
 Forward<T>::Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
-                    std::size_t n_samples)
+                    std::size_t n_samples, Poll poll)
     : kernels_(kernels), part_(std::min<std::size_t>(n_samples, 96)) {
     for (const Layer<T>& layer : layers) {
-        layers_.emplace_back(layer, kernels);
+        layers_.emplace_back(layer, kernels, poll);
         values_.emplace_back(part_, layer.outputs, kernels.width);
     }
 }
 
 template <class T>
-Panels<T>& Forward<T>::run(const T* x, std::size_t m) {
+Panels<T>& Forward<T>::run(const T* x, std::size_t m, Poll& poll) {
     View<T> input{x, layers_.front().source.inputs, kernels_.width};
     for (std::size_t l = 0; l < layers_.size(); ++l) {
         const PackedLayer<T>& layer = layers_[l];
         Panels<T>& values = values_[l];
-        kernels_.product(m, layer.source.inputs, input, layer.weights.data(),
-                         layer.weights.stride(), layer.weights.count(), layer.biases.data(),
-                         values.data(), values.stride());
+        product(kernels_, m, input, layer.weights, layer.biases.data(), values, 0, poll);
         if (l + 1 < layers_.size()) {
             activate<T>(kernels_, layer.source, values, m, nullptr);
         }
@@ -106,16 +110,16 @@ Panels<T>& Forward<T>::run(const T* x, std::size_t m) {
 
 template <class T>
 bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs) {
+             std::size_t n, T* outputs, Poll poll) {
     constexpr std::size_t few = 8;  // from here on packing pays
-    return (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs);
+    return (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs, poll);
 }
 
 template class Forward<float>;
 template class Forward<double>;
 template bool predict(const std::vector<Layer<float>>&, const Kernels<float>&, const float*,
-                      std::size_t, float*);
+                      std::size_t, float*, Poll);
 template bool predict(const std::vector<Layer<double>>&, const Kernels<double>&, const double*,
-                      std::size_t, double*);
+                      std::size_t, double*, Poll);
 
 }  // namespace exactnet::dense

@@ -1,6 +1,7 @@
 // A dense network as the kernels want it: weights in panels, and the forward pass.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "poll.hpp"
 #include "types.hpp"
 
 namespace exactnet::dense {
@@ -85,20 +87,41 @@ class Panels {
     }
 
     /// From and to a row-major matrix (columns, rows), such as a layer's weights.
-    void read_transposed(const T* matrix) noexcept {
-        for (std::size_t c = 0; c < columns_; ++c) {
-            T* const column = at(c / width_, 0) + c % width_;
-            for (std::size_t r = 0; r < rows_; ++r) column[r * width_] = matrix[c * rows_ + r];
-        }
+    void read_transposed(const T* matrix, Poll poll = {}) {
+        each_block([&](T* panel, std::size_t first, std::size_t begin, std::size_t end) {
+            for (std::size_t c = first; c < std::min(columns_, first + width_); ++c) {
+                T* const column = panel + c - first;
+                for (std::size_t r = begin; r < end; ++r) {
+                    column[r * width_] = matrix[c * rows_ + r];
+                }
+            }
+            poll.done((end - begin) * width_);
+        });
     }
-    void write_transposed(T* matrix) noexcept {
-        for (std::size_t c = 0; c < columns_; ++c) {
-            const T* const column = at(c / width_, 0) + c % width_;
-            for (std::size_t r = 0; r < rows_; ++r) matrix[c * rows_ + r] = column[r * width_];
-        }
+    void write_transposed(T* matrix) {
+        each_block([&](const T* panel, std::size_t first, std::size_t begin, std::size_t end) {
+            for (std::size_t c = first; c < std::min(columns_, first + width_); ++c) {
+                const T* const column = panel + c - first;
+                for (std::size_t r = begin; r < end; ++r) {
+                    matrix[c * rows_ + r] = column[r * width_];
+                }
+            }
+        });
     }
 
    private:
+    /// Calls body(panel, its first column, begin, end) for blocks of rows that stay in cache while
+    /// they are transposed.
+    template <class Body>
+    void each_block(const Body& body) {
+        constexpr std::size_t most = 128;
+        for (std::size_t p = 0; p < count_; ++p) {
+            for (std::size_t r = 0; r < rows_; r += most) {
+                body(at(p, 0), p * width_, r, std::min(rows_, r + most));
+            }
+        }
+    }
+
     std::size_t rows_ = 0, columns_ = 0, width_ = 1, count_ = 0, stride_ = 0;
     Buffer<T> data_;
 };
@@ -106,18 +129,18 @@ class Panels {
 /// A layer in panels, with padded biases.
 template <class T>
 struct PackedLayer {
-    PackedLayer(const Layer<T>& layer, const Kernels<T>& kernels)
+    PackedLayer(const Layer<T>& layer, const Kernels<T>& kernels, Poll poll = {})
         : source(layer),
           weights(layer.inputs, layer.outputs, kernels.width),
           biases(round_up(layer.outputs, kernels.width)) {
-        read();
+        read(poll);
     }
 
-    void read() noexcept {
-        weights.read_transposed(source.weights);
+    void read(Poll poll = {}) {
+        weights.read_transposed(source.weights, poll);
         std::memcpy(biases.data(), source.biases, source.outputs * sizeof(T));
     }
-    void write() noexcept {
+    void write() {
         weights.write_transposed(source.weights);
         std::memcpy(source.biases, biases.data(), source.outputs * sizeof(T));
     }
@@ -127,17 +150,42 @@ struct PackedLayer {
     Buffer<T> biases;
 };
 
+/// Multiply-adds of a pass of one sample, or what takes about as long.
+template <class T>
+std::size_t work_of(const std::vector<Layer<T>>& layers) {
+    constexpr std::size_t per_unit = 8;  // of activations
+    std::size_t work = layers.front().inputs;
+    for (const Layer<T>& layer : layers) work += layer.outputs * (layer.inputs + per_unit);
+    return work;
+}
+
+/// The kernel's product of m rows, into those of z from `row` on.
+template <class T>
+void product(const Kernels<T>& kernels, std::size_t m, View<T> a, const Panels<T>& w, const T* bias,
+             Panels<T>& z, std::size_t row, Poll& poll) {
+    const std::size_t work = m * w.rows() * kernels.width;  // of a panel
+    const std::size_t most = std::max<std::size_t>(1, Poll::unit / work);
+    for (std::size_t p = 0; p < w.count(); p += most) {
+        const std::size_t count = std::min(most, w.count() - p);
+        kernels.product(m, w.rows(), a, w.data() + p * w.stride(), w.stride(), count,
+                        bias != nullptr ? bias + p * kernels.width : nullptr, z.at(p, row),
+                        z.stride());
+        poll.done(count * work);
+    }
+}
+
 /// The forward pass of many samples, a part at a time.
 template <class T>
 class Forward {
    public:
-    Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, std::size_t n_samples);
+    Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, std::size_t n_samples,
+            Poll poll);
 
     /// Rows of a part: as many as keep their activations in cache.
     std::size_t part() const noexcept { return part_; }
 
     /// Pre-activations (m, outputs) of the last layer for m <= part() rows of X, row-major.
-    Panels<T>& run(const T* x, std::size_t m);
+    Panels<T>& run(const T* x, std::size_t m, Poll& poll);
 
    private:
     const Kernels<T>& kernels_;
@@ -151,6 +199,6 @@ class Forward {
 /// the outputs are then undefined.
 template <class T>
 bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs);
+             std::size_t n, T* outputs, Poll poll = {});
 
 }  // namespace exactnet::dense

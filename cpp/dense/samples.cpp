@@ -47,6 +47,16 @@ bool all_finite(const T* x, std::size_t n) noexcept {
     return bad == 0;
 }
 
+template <class T>
+bool all_finite(const T* x, std::size_t n, Poll poll) {
+    for (std::size_t begin = 0; begin < n; begin += Poll::unit) {
+        const std::size_t count = std::min(Poll::unit, n - begin);
+        if (!all_finite(x + begin, count)) return false;
+        poll.done(count);
+    }
+    return true;
+}
+
 Records::Records(std::size_t size) : size_(size) {
     data_.reset(static_cast<std::byte*>(::operator new(size, huge_page)));
 #if defined(__linux__)
@@ -65,7 +75,7 @@ void Records::grow(std::size_t used, std::size_t by) {
 }
 
 template <class T>
-Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs)
+Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll)
     : x_(x),
       n_inputs_(n_inputs),
       n_blocks_((n_inputs + sparse_block - 1) / sparse_block),
@@ -80,14 +90,14 @@ Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs)
     }
     const double density = static_cast<double>(used) / static_cast<double>(probes * n_inputs);
     if (n_inputs >= fewest_inputs && density < densest) {
-        pack(n, static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)));
+        pack(n, static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)), poll);
     } else {
-        finite_ = all_finite(x, n * n_inputs);
+        finite_ = all_finite(x, n * n_inputs, poll);
     }
 }
 
 template <class T>
-void Samples<T>::pack(std::size_t n, std::size_t expected) {
+void Samples<T>::pack(std::size_t n, std::size_t expected, Poll poll) {
     constexpr std::size_t bytes = sizeof(T) + 1;  // of an entry
     const std::size_t most = header_ + round_up((n_inputs_ + n_blocks_) * bytes, sizeof(T));
     records_ = Records(n * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
@@ -107,9 +117,10 @@ void Samples<T>::pack(std::size_t n, std::size_t expected) {
             const T* const block = row + b * sparse_block;
             const std::size_t end = std::min(sparse_block, n_inputs_ - b * sparse_block);
             for (std::size_t k = 0; k < end; ++k) {
-                values[count] = block[k];
+                const T value = block[k];
+                values[count] = value;
                 columns[count] = static_cast<std::uint8_t>(k);
-                const Bits<T> size = magnitude(block[k]);
+                const Bits<T> size = magnitude(value);
                 largest = std::max(largest, size);
                 count += size != 0 ? 1 : 0;
             }
@@ -122,6 +133,7 @@ void Samples<T>::pack(std::size_t n, std::size_t expected) {
         std::memcpy(values + count, columns.data(), count);
         starts_.push_back(start);
         start += header_ + round_up(count * bytes, sizeof(T));
+        poll.done(n_inputs_);
     }
     starts_.push_back(start);
     finite_ = is_finite<T>(largest);
@@ -162,5 +174,7 @@ template class Samples<float>;
 template class Samples<double>;
 template bool all_finite(const float*, std::size_t) noexcept;
 template bool all_finite(const double*, std::size_t) noexcept;
+template bool all_finite(const float*, std::size_t, Poll);
+template bool all_finite(const double*, std::size_t, Poll);
 
 }  // namespace exactnet::dense

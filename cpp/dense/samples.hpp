@@ -8,12 +8,17 @@
 
 #include "kernels.hpp"
 #include "network.hpp"
+#include "poll.hpp"
 
 namespace exactnet::dense {
 
 /// Whether n numbers are all finite.
 template <class T>
 bool all_finite(const T* x, std::size_t n) noexcept;
+
+/// The same of very many numbers.
+template <class T>
+bool all_finite(const T* x, std::size_t n, Poll poll);
 
 /// Uninitialised memory.
 class Records {
@@ -36,11 +41,12 @@ class Records {
 };
 
 /// Rows of X (samples, inputs), which are borrowed; or, where most numbers are 0, as the pixels of
-/// handwriting are, copies of only the others. Which of the two depends on X alone.
+/// handwriting are, copies of only the others. Which of the two depends on X alone. Another thread
+/// may write into X meanwhile: no place in memory hangs on what is read there.
 template <class T>
 class Samples {
    public:
-    Samples(const T* x, std::size_t n, std::size_t n_inputs);
+    Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll = {});
 
     bool finite() const noexcept { return finite_; }
     bool sparse() const noexcept { return !starts_.empty(); }
@@ -55,7 +61,7 @@ class Samples {
     void prefetch(std::size_t sample) const noexcept;
 
    private:
-    void pack(std::size_t n, std::size_t expected);
+    void pack(std::size_t n, std::size_t expected, Poll poll);
 
     const T* x_;
     std::size_t n_inputs_;

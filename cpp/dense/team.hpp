@@ -46,7 +46,9 @@ class Team {
     }
 
     /// Waits within a task until all threads are here. What they wrote before, all see afterwards.
-    void barrier() noexcept {
+    /// If that takes long, calls `idle` meanwhile, which must not throw.
+    template <class Idle>
+    void barrier(const Idle& idle) noexcept {
         if (size_ == 1) return;
         const std::uint32_t round = rounds_.load(std::memory_order_acquire);
         if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
@@ -62,9 +64,13 @@ class Team {
                 _mm_pause();
 #endif
             } else {
+                idle();
                 std::this_thread::yield();
             }
         }
+    }
+    void barrier() noexcept {
+        barrier([] {});
     }
 
    private:

@@ -13,27 +13,30 @@
 namespace exactnet::dense {
 
 template <class T>
-Trainer<T>::Level::Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size)
-    : packed(layer, kernels),
+Trainer<T>::Level::Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size,
+                         Poll poll)
+    : packed(layer, kernels, poll),
       values(batch_size, layer.outputs, kernels.width),
       deltas(batch_size, layer.outputs, kernels.width) {}
 
 template <class T>
 Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Data<T> data,
-                    std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads)
+                    std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads,
+                    Poll poll)
     : kernels_(kernels),
       data_(data),
-      samples_(data.x, data.n, layers.front().inputs),
+      samples_(data.x, data.n, layers.front().inputs, poll),
       optimizer_(optimizer),
       batch_size_(batch_size),
       last_(layers.back(), kernels, loss, batch_size),
       order_(data.n),
       losses_(batch_size),
+      work_(work_of(layers)),
       team_(n_threads) {
     const std::size_t width = kernels.width;
     levels_.reserve(layers.size());
     for (const Layer<T>& layer : layers) {
-        Level& level = levels_.emplace_back(layer, kernels, batch_size);
+        Level& level = levels_.emplace_back(layer, kernels, batch_size, poll);
         if (levels_.size() > 1) {
             level.transposed = Panels<T>(layer.outputs, layer.inputs, width);
         }
@@ -58,6 +61,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
             level.mask = Panels<T>(batch_size, layer.outputs, width);
             level.dropped = Panels<T>(batch_size, layer.outputs, width);
         }
+        poll.done(batch_size * layer.outputs + layer.inputs * layer.outputs);
     }
     batch_norms_.resize(layers.size());
     if (samples_.sparse()) {
@@ -66,13 +70,13 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         batch_ = Panels<T>(batch_size, layers.front().inputs, width);
     }
     std::iota(order_.begin(), order_.end(), 0U);
-    snapshot(false);
+    save(epoch_start_, poll);
 }
 
 template <class T>
-void Trainer<T>::read() {
+void Trainer<T>::read(Poll poll) {
     for (Level& level : levels_) {
-        level.packed.read();
+        level.packed.read(poll);
         transpose(level, {0, level.packed.weights.rows()});
     }
 }
@@ -114,7 +118,7 @@ void Trainer<T>::transpose(Level& level, Range rows) {
 
 /// Of rows of the batch that begins with order_[first]: pre-activations of the last layer.
 template <class T>
-void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed) {
+void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll) {
     const std::size_t m = rows.end - rows.begin;
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
         const std::uint32_t sample = order_[first + r];
@@ -135,8 +139,8 @@ void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_se
             kernels_.sparse_product(m, w.rows(), rows_.data() + rows.begin, w.data(), w.stride(),
                                     w.count(), packed.biases.data(), z, level.values.stride());
         } else {
-            kernels_.product(m, w.rows(), inputs_of(l).view(rows.begin), w.data(), w.stride(),
-                             w.count(), packed.biases.data(), z, level.values.stride());
+            product(kernels_, m, inputs_of(l).view(rows.begin), w, packed.biases.data(),
+                    level.values, rows.begin, poll);
         }
         if (l + 1 == levels_.size()) break;
         for (std::size_t p = 0; p < level.values.count(); ++p) {
@@ -183,13 +187,12 @@ void Trainer<T>::drop(std::size_t l, std::size_t first, Range rows, std::uint64_
 /// Deltas of rows of the batch, from the last layer down. The padding of deltas stays 0: it comes
 /// from columns of zeros, times finite derivatives.
 template <class T>
-void Trainer<T>::backward(Range rows) {
+void Trainer<T>::backward(Range rows, Poll& poll) {
     const std::size_t m = rows.end - rows.begin;
     for (std::size_t l = levels_.size() - 1; l > 0; --l) {
         Level &level = levels_[l], &below = levels_[l - 1];
-        const Panels<T>& w = level.transposed;
-        kernels_.product(m, w.rows(), level.deltas.view(rows.begin), w.data(), w.stride(),
-                         w.count(), nullptr, below.deltas.at(0, rows.begin), below.deltas.stride());
+        product(kernels_, m, level.deltas.view(rows.begin), level.transposed,
+                static_cast<const T*>(nullptr), below.deltas, rows.begin, poll);
         for (std::size_t p = 0; p < below.deltas.count(); ++p) {
             if (below.mask.size() != 0) {
                 const T* const mask = below.mask.at(p, rows.begin);
@@ -203,9 +206,80 @@ void Trainer<T>::backward(Range rows) {
     }
 }
 
+/// All that concerns rows of the batch that begins with order_[first], up to their deltas: some
+/// rows after others, so that poll has its turns.
+template <class T>
+void Trainer<T>::pass(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll poll) {
+    constexpr std::size_t fewest = 96;  // which make up for another look at all weights
+    const std::size_t most = std::max(fewest, Poll::unit / work_);
+    Level& last = levels_.back();
+    for (std::size_t begin = rows.begin; begin < rows.end; begin += most) {
+        const Range part{begin, std::min(rows.end, begin + most)};
+        forward(first, part, dropout_seed, poll);
+        last_.finish(part.begin, part.end, last.values, &last.deltas, data_.targets,
+                     order_.data() + first, losses_.data());
+        backward(part, poll);
+        poll.done(2 * (part.end - part.begin) * work_);
+    }
+}
+
+/// The rows of the weights of layer l on which thread t works.
+template <class T>
+typename Trainer<T>::Range Trainer<T>::rows_of(std::size_t l, std::size_t t) const {
+    const std::size_t rows = levels_[l].packed.weights.rows();
+    const std::size_t unit = l == 0 && samples_.sparse() ? sparse_block : kernels_.width;
+    const Range units = share((rows + unit - 1) / unit, t);
+    return {units.begin * unit, std::min(units.end * unit, rows)};
+}
+
+/// Applies a step with the gradient of m samples to `rows` of layer l's weights, or of what has
+/// their layout.
+template <class T>
+void Trainer<T>::step_rows(std::size_t l, std::size_t m, Range rows,
+                           const Parameters<T>& parameters, Step<T> step, Poll& poll) {
+    const Panels<T>& d = levels_[l].deltas;
+    const std::size_t width = kernels_.width;
+    const bool sparse = l == 0 && samples_.sparse();
+    const std::size_t work = m * width;  // of a row in a panel
+    if (work * (rows.end - rows.begin) * parameters.n_panels < Poll::unit) {
+        // all at once
+        if (sparse) {
+            kernels_.sparse_update(m, levels_[l].packed.weights.rows(), rows.begin / sparse_block,
+                                   (rows.end + sparse_block - 1) / sparse_block, rows_.data(),
+                                   d.data(), d.stride(), parameters, step);
+        } else {
+            kernels_.update(m, rows.begin, rows.end, inputs_of(l).view(), d.data(), d.stride(),
+                            parameters, step);
+        }
+        return;
+    }
+    constexpr std::size_t panels = 2;  // at a time, as the sparse kernel takes them
+    const std::size_t most = sparse ? sparse_block : width;
+    for (std::size_t p = 0; p < parameters.n_panels; p += panels) {
+        const auto at = [&](T* data) {
+            return data != nullptr ? data + p * parameters.panel_stride : nullptr;
+        };
+        const Parameters<T> part{at(parameters.weights), at(parameters.velocity),
+                                 at(parameters.sums), parameters.panel_stride,
+                                 std::min(panels, parameters.n_panels - p)};
+        for (std::size_t k = rows.begin; k < rows.end; k += most) {
+            const std::size_t end = std::min(rows.end, k + most);
+            const T* const deltas = d.data() + p * d.stride();
+            if (sparse) {
+                kernels_.sparse_update(m, levels_[l].packed.weights.rows(), k / sparse_block,
+                                       k / sparse_block + 1, rows_.data(), deltas, d.stride(), part,
+                                       step);
+            } else {
+                kernels_.update(m, k, end, inputs_of(l).view(), deltas, d.stride(), part, step);
+            }
+            poll.done(work * (end - k) * part.n_panels);
+        }
+    }
+}
+
 /// The share of thread t in the step of a batch of m samples.
 template <class T>
-void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t) {
+void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t, Poll poll) {
     static constexpr T one[1] = {1};
     const auto or_null = [](auto& buffer) { return buffer.size() != 0 ? buffer.data() : nullptr; };
     for (std::size_t l = levels_.size(); l-- > 0;) {
@@ -214,17 +288,9 @@ void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t) {
         const Parameters<T> weights{w.data(), or_null(level.first), or_null(level.sums), w.stride(),
                                     w.count()};
         const Panels<T>& d = level.deltas;
-        if (l == 0 && samples_.sparse()) {
-            const Range blocks = share((w.rows() + sparse_block - 1) / sparse_block, t);
-            kernels_.sparse_update(m, w.rows(), blocks.begin, blocks.end, rows_.data(), d.data(),
-                                   d.stride(), weights, step);
-        } else {
-            const std::size_t width = kernels_.width;
-            const Range squares = share((w.rows() + width - 1) / width, t);
-            kernels_.update(m, squares.begin * width, std::min(squares.end * width, w.rows()),
-                            inputs_of(l).view(), d.data(), d.stride(), weights, step);
-            transpose(level, {squares.begin * width, squares.end * width});
-        }
+        const Range rows = rows_of(l, t);
+        step_rows(l, m, rows, weights, step, poll);
+        transpose(level, rows);
         if (t == 0) {
             const Parameters<T> biases{level.packed.biases.data(), or_null(level.bias_first),
                                        nullptr, kernels_.width, w.count()};
@@ -236,32 +302,24 @@ void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t) {
 /// The share of thread t in the gradients of a batch, `scale` times the sum over its m samples and
 /// the derivative of the penalty.
 template <class T>
-void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t) {
+void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t, Poll poll) {
     static constexpr T one[1] = {1};
-    Step<T> step;
-    step.kind = Step<T>::Kind::gradient;
-    step.scale = scale;
+    Step<T> gradient;
+    gradient.kind = Step<T>::Kind::gradient;
+    gradient.scale = scale;
     const std::size_t width = kernels_.width;
     for (std::size_t l = levels_.size(); l-- > 0;) {
         Level& level = levels_[l];
         Panels<T>&g = level.gradients, &w = level.packed.weights;
         const Panels<T>& d = level.deltas;
         const Parameters<T> into{g.data(), nullptr, nullptr, g.stride(), g.count()};
-        Range rows;
+        const Range rows = rows_of(l, t);
         if (l == 0 && samples_.sparse()) {
-            const Range blocks = share((w.rows() + sparse_block - 1) / sparse_block, t);
-            rows = {blocks.begin * sparse_block, std::min(blocks.end * sparse_block, w.rows())};
-            for (std::size_t p = 0; p < g.count(); ++p) {  // it adds to what is there
+            for (std::size_t p = 0; p < g.count(); ++p) {  // the kernel adds to what is there
                 std::fill(g.at(p, rows.begin), g.at(p, rows.end), T(0));
             }
-            kernels_.sparse_update(m, w.rows(), blocks.begin, blocks.end, rows_.data(), d.data(),
-                                   d.stride(), into, step);
-        } else {
-            const Range squares = share((w.rows() + width - 1) / width, t);
-            rows = {squares.begin * width, std::min(squares.end * width, w.rows())};
-            kernels_.update(m, rows.begin, rows.end, inputs_of(l).view(), d.data(), d.stride(),
-                            into, step);
         }
+        step_rows(l, m, rows, into, gradient, poll);
         if (optimizer_.alpha != 0) {
             for (std::size_t p = 0; p < g.count(); ++p) {
                 kernels_.penalize((rows.end - rows.begin) * width, w.at(p, rows.begin),
@@ -271,7 +329,7 @@ void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t) {
         if (t == 0) {
             const Parameters<T> biases{level.bias_gradients.data(), nullptr, nullptr, width,
                                        w.count()};
-            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, step);
+            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, gradient);
         }
     }
 }
@@ -336,31 +394,74 @@ void Trainer<T>::apply(double rate, T factor, std::size_t t) {
     }
 }
 
-/// Copies all parameters aside, or back.
+/// Calls function(data, size) for all weights, biases and state of the optimiser.
 template <class T>
-void Trainer<T>::snapshot(bool restore) {
-    std::size_t next = 0;
-    const auto copy = [&](auto& values) {
-        if (values.size() == 0) return;
-        if (next == snapshot_.size()) snapshot_.emplace_back(values.size());
-        T *to = snapshot_[next++].data(), *from = values.data();
-        if (restore) std::swap(to, from);
-        std::copy_n(from, values.size(), to);
+template <class Function>
+void Trainer<T>::each_parameter(const Function& function) {
+    const auto each = [&](auto& values) {
+        if (values.size() != 0) function(values.data(), values.size());
     };
     for (Level& level : levels_) {
-        copy(level.packed.weights);
-        copy(level.packed.biases);
-        copy(level.first);
-        copy(level.bias_first);
-        copy(level.second);
-        copy(level.bias_second);
+        each(level.packed.weights);
+        each(level.packed.biases);
+        each(level.first);
+        each(level.bias_first);
+        each(level.second);
+        each(level.bias_second);
     }
+}
+
+/// Copies all parameters aside.
+template <class T>
+void Trainer<T>::save(std::vector<Buffer<T>>& into, Poll poll) {
+    std::size_t next = 0;
+    each_parameter([&](const T* data, std::size_t size) {
+        if (next == into.size()) into.emplace_back(size);
+        T* const to = into[next++].data();
+        for (std::size_t begin = 0; begin < size; begin += Poll::unit) {
+            const std::size_t count = std::min(Poll::unit, size - begin);
+            std::copy_n(data + begin, count, to + begin);
+            poll.done(count);
+        }
+    });
+}
+
+/// Copies all parameters back.
+template <class T>
+void Trainer<T>::restore(const std::vector<Buffer<T>>& from) {
+    std::size_t next = 0;
+    each_parameter(
+        [&](T* data, std::size_t size) { std::copy_n(from[next++].data(), size, data); });
+    for (Level& level : levels_) transpose(level, {0, level.packed.weights.rows()});
+}
+
+template <class T>
+bool Trainer<T>::finite_parameters() const noexcept {
+    const auto finite = [](const Panels<T>& matrix, const Buffer<T>& biases, std::size_t outputs) {
+        if (all_finite(matrix.data(), matrix.size()) && all_finite(biases.data(), biases.size())) {
+            return true;
+        }
+        // the padding, which reaches no output, may hold anything
+        for (std::size_t p = 0; p < matrix.count(); ++p) {
+            const std::size_t n = std::min(matrix.width(), outputs - p * matrix.width());
+            for (std::size_t r = 0; r < matrix.rows(); ++r) {
+                if (!all_finite(matrix.view(r).data + p * matrix.stride(), n)) return false;
+            }
+        }
+        return all_finite(biases.data(), std::min(outputs, biases.size()));
+    };
+    return std::all_of(levels_.begin(), levels_.end(), [&](const Level& level) {
+        const std::size_t outputs = level.packed.source.outputs;
+        return finite(level.packed.weights, level.packed.biases, outputs) &&
+               finite(level.first, level.bias_first, outputs) &&
+               finite(level.second, level.bias_second, outputs);
+    });
 }
 
 /// Returns the sum of the losses of all samples. Ends early when that is not finite.
 template <class T>
 double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<double> norms,
-                         const std::function<void()>& poll) {
+                         const std::function<void(std::size_t)>& poll) {
     using Kind = typename Step<T>::Kind;
     Step<T> step;
     step.kind = optimizer_.momentum == 0 ? Kind::sgd
@@ -372,28 +473,56 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
     bool stop = false;
     T factor = 1;
     std::exception_ptr error;
+    // What poll throws in the first thread asks the others to leave. Whether one did, all must hear
+    // alike: they look behind the barrier that follows, before anyone can leave the next part.
+    std::atomic<bool> cancelled{false}, pass_left{false}, step_left{false};
+    const auto try_poll = [&](std::size_t n_batches) noexcept {
+        if (error) return;
+        try {
+            poll(n_batches);
+        } catch (...) {
+            error = std::current_exception();
+            cancelled = true;
+        }
+    };
+    const auto attempt = [](std::atomic<bool>& left, const auto& part) noexcept {
+        try {
+            part();
+        } catch (const Cancelled&) {
+            left = true;
+        }
+    };
+    // Steps on large batches can be cancelled, and undone. It takes a copy of all parameters, which
+    // goes unnoticed beside so many rows.
+    constexpr std::size_t fewest_rows = 128, least_work = std::size_t{1} << 28;
+    const bool undo = batch_size_ >= fewest_rows && batch_size_ * work_ >= least_work &&
+                      !optimizer_.needs_gradients();
     // Within a batch every thread first does all that concerns its samples, then all that concerns
     // its weights: two barriers, whatever the depth; two more where gradients are needed as a
     // whole.
     const auto work = [&](std::size_t t) {
         Step<T> mine = step;
         double sum = 0;
+        const auto turn = [&] {
+            if (t == 0) try_poll(0);
+            if (cancelled.load(std::memory_order_relaxed)) throw Cancelled{};
+        };
+        const Poll::Call call = std::ref(turn);  // by reference: nothing to allocate
+        const auto idle = [&] {
+            if (t == 0) try_poll(0);
+        };
         for (std::size_t first = 0; first < order_.size(); first += batch_size_) {
             const std::size_t m = std::min(batch_size_, order_.size() - first);
             const Range rows = share(m, t);
-            if (rows.begin < rows.end) {
-                Level& last = levels_.back();
-                forward(first, rows, dropout_seed);
-                last_.finish(rows.begin, rows.end, last.values, &last.deltas, data_.targets,
-                             order_.data() + first, losses_.data());
-                backward(rows);
-            }
-            team_.barrier();
+            attempt(pass_left, [&] { pass(first, rows, dropout_seed, Poll(call)); });
+            team_.barrier(idle);
+            if (pass_left) break;  // in all threads
             for (std::size_t r = 0; r < m; ++r) sum += losses_[r];
             if (!std::isfinite(sum)) break;  // in all threads
             if (optimizer_.needs_gradients()) {
-                accumulate(m, T(1) / static_cast<T>(m), t);
-                team_.barrier();
+                attempt(step_left, [&] { accumulate(m, T(1) / static_cast<T>(m), t, Poll(call)); });
+                team_.barrier(idle);
+                if (step_left) break;
                 if (t == 0) {
                     ++steps_;
                     if (optimizer_.clip_norm != 0 || optimizer_.record_norms) {
@@ -415,18 +544,22 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
                 team_.barrier();
                 apply(rate, factor, t);
             } else {
+                if (undo && first != 0) {
+                    if (t == 0) save(batch_start_);
+                    team_.barrier();
+                }
                 mine.scale = static_cast<T>(-rate / static_cast<double>(m));
-                update(m, mine, t);
+                attempt(step_left, [&] { update(m, mine, t, undo ? Poll(call) : Poll()); });
             }
             if (t == 0) {
-                try {
-                    poll();
-                } catch (...) {
-                    error = std::current_exception();
-                    stop = true;
-                }
+                try_poll(1);
+                stop = error != nullptr;
             }
-            team_.barrier();
+            team_.barrier(idle);
+            if (step_left) {
+                if (t == 0) restore(first != 0 ? batch_start_ : epoch_start_);
+                break;
+            }
             if (stop) break;
         }
         if (t == 0) result = sum;
@@ -439,14 +572,22 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
 
 template <class T>
 std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& random,
-                            const std::function<void()>& poll) {
+                            const std::function<void(std::size_t)>& poll) {
     using Clock = std::chrono::steady_clock;
     const bool dropout = std::any_of(levels_.begin(), levels_.end(),
                                      [](const Level& level) { return level.mask.size() != 0; });
     for (std::size_t e = 0; e < schedule.rates.size(); ++e) {
         const auto start = Clock::now();
         const std::uint64_t steps_before = steps_;
-        snapshot(false);
+        const Generator random_before = random;
+        const auto undo = [&] {
+            restore(epoch_start_);
+            steps_ = steps_before;
+            random = random_before;
+        };
+        const auto turn = [&] { poll(0); };
+        const Poll::Call call = std::ref(turn);
+        save(epoch_start_, Poll(call));
         if (shuffle) {
             std::iota(order_.begin(), order_.end(), 0U);
             for (std::size_t i = order_.size(); i > 1; --i) {
@@ -459,11 +600,14 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
             norms = schedule.norms.subspan(e * levels_.size(), levels_.size());
         }
         double& loss = schedule.losses[e];
-        loss = epoch(schedule.rates[e], seed, norms, poll) / static_cast<double>(order_.size());
-        if (!std::isfinite(loss)) {
-            snapshot(true);
-            steps_ = steps_before;
-            for (Level& level : levels_) transpose(level, {0, level.packed.weights.rows()});
+        try {
+            loss = epoch(schedule.rates[e], seed, norms, poll) / static_cast<double>(order_.size());
+        } catch (...) {
+            if (!finite_parameters()) undo();
+            throw;
+        }
+        if (!std::isfinite(loss) || !finite_parameters()) {
+            undo();
             return e;
         }
         schedule.seconds[e] = std::chrono::duration<double>(Clock::now() - start).count();
@@ -473,14 +617,11 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
 }
 
 template <class T>
-void Trainer<T>::gradients(std::vector<Layer<T>>& gradients) {
-    read();
-    Level& last = levels_.back();
+void Trainer<T>::gradients(std::vector<Layer<T>>& gradients, Poll poll) {
+    read(poll);
     const std::size_t m = order_.size();
-    forward(0, {0, m}, 0);
-    last_.finish(0, m, last.values, &last.deltas, data_.targets, order_.data(), losses_.data());
-    backward({0, m});
-    accumulate(m, T(1) / static_cast<T>(m), 0);
+    pass(0, {0, m}, 0, poll);
+    accumulate(m, T(1) / static_cast<T>(m), 0, poll);
     for (std::size_t l = 0; l < levels_.size(); ++l) {
         Level& level = levels_[l];
         level.gradients.write_transposed(gradients[l].weights);

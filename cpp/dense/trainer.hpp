@@ -2,8 +2,10 @@
 // pass, the loss, the gradients and the new weights in scratch memory that is sized once.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <span>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "kernels.hpp"
 #include "loss.hpp"
 #include "network.hpp"
+#include "poll.hpp"
 #include "random.hpp"
 #include "samples.hpp"
 #include "team.hpp"
@@ -62,15 +65,19 @@ template <class T>
 class Trainer {
    public:
     Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Data<T> data,
-            std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads = 1);
+            std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads = 1,
+            Poll poll = {});
 
     /// Whether X is finite.
     bool finite() const noexcept { return samples_.finite(); }
 
     std::size_t n_batches() const noexcept { return (data_.n + batch_size_ - 1) / batch_size_; }
 
-    void read();
+    void read(Poll poll = {});
     void write();
+
+    /// Whether all weights, biases and state of the optimiser are.
+    bool finite_parameters() const noexcept;
 
     /// State of the optimiser for layer l in the layout of the layer, for saving a training and
     /// resuming it: velocities or first moments, and second moments.
@@ -82,19 +89,21 @@ class Trainer {
     /// Trains for schedule.rates.size() epochs and writes, for each, the mean loss, every sample's
     /// taken when its batch was trained, and the seconds it took. Takes the samples in the order
     /// that `shuffle` draws for every epoch, or in their own. Returns the number of epochs until
-    /// the loss was small enough, or before it became infinite or not a number; the weights are
-    /// then those before that epoch. `random` is for dropout. `poll` is called between batches and
-    /// may throw, with the last batch finished.
+    /// the loss was small enough, or before the loss or a parameter became infinite or not a
+    /// number; parameters, state and `random`, which is for dropout too, are then as before that
+    /// epoch. `poll` is called with the number of batches since its last call, from the calling
+    /// thread; it may throw, which leaves all as after some whole batch, or as before the epoch if
+    /// a parameter is not finite then. The parameters must be finite.
     std::size_t run(const Schedule& schedule, bool shuffle, Generator& random,
-                    const std::function<void()>& poll);
+                    const std::function<void(std::size_t)>& poll);
 
     /// The gradient of the mean loss over all samples, of which there are at most batch_size, into
     /// gradients[l], which have the shapes of the layers. The optimiser must need gradients.
-    void gradients(std::vector<Layer<T>>& gradients);
+    void gradients(std::vector<Layer<T>>& gradients, Poll poll = {});
 
    private:
     struct Level {
-        Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size);
+        Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size, Poll poll);
         PackedLayer<T> packed;
         Panels<T> first, second;  // state of the optimiser
         Buffer<T> bias_first, bias_second;
@@ -110,18 +119,27 @@ class Trainer {
         std::size_t begin, end;
     };
 
+    struct Cancelled {};
+
     double epoch(double rate, std::uint64_t dropout_seed, std::span<double> norms,
-                 const std::function<void()>& poll);
-    void forward(std::size_t first, Range rows, std::uint64_t dropout_seed);
-    void backward(Range rows);
+                 const std::function<void(std::size_t)>& poll);
+    void pass(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll poll);
+    void forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll);
+    void backward(Range rows, Poll& poll);
     void drop(std::size_t l, std::size_t first, Range rows, std::uint64_t seed);
     const Panels<T>& inputs_of(std::size_t l) const;
-    void update(std::size_t m, Step<T> step, std::size_t t);
-    void accumulate(std::size_t m, T scale, std::size_t t);
+    void update(std::size_t m, Step<T> step, std::size_t t, Poll poll);
+    void accumulate(std::size_t m, T scale, std::size_t t, Poll poll);
+    void step_rows(std::size_t l, std::size_t m, Range rows, const Parameters<T>& parameters,
+                   Step<T> step, Poll& poll);
+    Range rows_of(std::size_t l, std::size_t t) const;
     double norm(std::size_t l) const;
     void apply(double rate, T factor, std::size_t t);
     void transpose(Level& level, Range rows);
-    void snapshot(bool restore);
+    void save(std::vector<Buffer<T>>& into, Poll poll = {});
+    void restore(const std::vector<Buffer<T>>& from);
+    template <class Function>
+    void each_parameter(const Function& function);
     Range share(std::size_t n, std::size_t t) const;
 
     const Kernels<T>& kernels_;
@@ -134,10 +152,12 @@ class Trainer {
     Panels<T> batch_;                 // dense inputs
     std::vector<SparseRow<T>> rows_;  // or sparse ones
     std::vector<std::uint32_t> order_;
-    std::vector<double> losses_;       // of the samples of a batch
-    std::vector<double> batch_norms_;  // of the layers' gradients
-    std::vector<Buffer<T>> snapshot_;  // of all parameters, before an epoch
-    std::uint64_t steps_ = 0;          // of adam
+    std::vector<double> losses_;          // of the samples of a batch
+    std::vector<double> batch_norms_;     // of the layers' gradients
+    std::vector<Buffer<T>> epoch_start_;  // all parameters, before an epoch
+    std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
+    std::size_t work_;                    // of a forward pass of a sample
+    std::uint64_t steps_ = 0;             // of adam
     Team team_;
 };
 

@@ -496,9 +496,11 @@ class Network:
             threads may use it meanwhile: they see the parameters as last written, after some epoch,
             or at the moment of writing some layers of before and some of after it.
         DivergenceError
-            If the loss becomes infinite or not a number; the weights are those before that epoch.
+            If the loss or a parameter becomes infinite or not a number; parameters, the state of
+            the optimiser and that of the shuffles are those before that epoch.
         KeyboardInterrupt
-            On Ctrl-C, within a fraction of a second; the last finished batch is in the weights.
+            On Ctrl-C, within a fraction of a second; the weights are as after the last finished
+            batch, or as before its epoch if one of those is not finite.
         """
         return training.fit(
             self,
@@ -597,7 +599,7 @@ class Network:
     def _converted(self, array: Array) -> Array:
         # numbers beyond the type become infinite, which is refused with their place
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array, dtype=self._dtype)
+            return np.require(array, self._dtype, ["C", "A"])
 
     def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
         """Check and convert samples; no copy for a C-contiguous array of the network's type.
@@ -605,7 +607,7 @@ class Network:
         With `finite` off they may hold any numbers.
         """
         array = real_array(X, name)
-        if array.dtype != self._dtype or not array.flags.c_contiguous:
+        if array.dtype != self._dtype or not (array.flags.c_contiguous and array.flags.aligned):
             array = self._converted(array)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
@@ -670,7 +672,7 @@ class Network:
                 f"{name} must lie from 0 to {n_outputs - 1}, "
                 f"not from {array.min()} to {array.max()}"
             )
-        return np.ascontiguousarray(array, dtype=np.int64)
+        return np.require(array, np.int64, ["C", "A"])
 
     def _check_loss(self, loss: str) -> None:
         choice(loss, LOSSES, "loss")

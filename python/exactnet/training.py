@@ -42,7 +42,7 @@ _EPOCHS_PER_CALL = 4096
 
 
 class DivergenceError(ArithmeticError):
-    """The loss of a training became infinite or not a number."""
+    """The loss of a training, or a parameter, became infinite or not a number."""
 
 
 class StopTraining(Exception):  # noqa: N818 - it is no error
@@ -345,6 +345,7 @@ def fit(
         power or 2.0,
         rates_of_layers,
         record_gradient_norms,
+        poll,
     )
     if not trainer.finite:
         network._samples(X)  # which says where
@@ -362,6 +363,7 @@ def fit(
                 except StopTraining:
                     ended = True
         while epoch < epochs and not ended:
+            _check_parameters(network)
             rates = _rates(learning_rate, epoch, min(per_call, epochs - epoch))
             progress = poll
             if verbose:
@@ -384,11 +386,11 @@ def fit(
             ended = until is not None and finished > 0 and bool(losses[finished - 1] < until)
             if finished < len(rates) and not ended:
                 raise DivergenceError(
-                    f"the loss is not finite in epoch {epoch + finished}; the weights are "
-                    "those before it (a smaller learning_rate may help)"
+                    f"the loss or a weight is not finite in epoch {epoch + finished}; the "
+                    "weights are those before it (a smaller learning_rate may help)"
                 )
             if validation is not None:
-                _validate(network, *validation, loss, history)
+                _validate(network, *validation, loss, history, poll)
             if verbose:
                 bar.clear()
                 print(epoch_line(epoch, epochs, history), file=sys.stderr)
@@ -424,6 +426,14 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
         if not callable(callback):
             raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
     return list(callbacks)
+
+
+def _check_parameters(network: Network) -> None:
+    """Look whether someone wrote numbers into the network that no training starts from."""
+    for kind in ("weights", "biases"):
+        for k, array in enumerate(network._arrays[kind]):
+            if not _core.all_finite(array):
+                raise ValueError(f"{kind}[{k}] holds numbers that are not finite")
 
 
 def _rates(learning_rate: Rate, first: int, count: int) -> npt.NDArray[np.float64]:
@@ -479,10 +489,14 @@ def _validate(
     classes: Array | None,
     loss: str,
     history: History,
+    poll: Callable[[float], None] | None,
 ) -> None:
-    history.val_loss.append(network._core.loss(X, values, labels, loss))
+    history.val_loss.append(network._core.loss(X, values, labels, loss, poll))
     if classes is not None:
-        history.val_accuracy.append(float(np.mean(network.classify(X) == classes)))
+        outputs = network._core.predict(X, poll)
+        if outputs is None:  # someone wrote into X meanwhile
+            outputs = network.predict(X)  # which says what
+        history.val_accuracy.append(float(np.mean(network._decided(outputs) == classes)))
 
 
 def epoch_line(epoch: int, epochs: int, history: History) -> str:

@@ -136,7 +136,8 @@ std::string train(const Case& what, const std::string& isa) {
     std::vector<double> rates, losses(epochs), seconds(epochs), norms(epochs * layers.size());
     for (std::size_t e = 0; e < epochs; ++e)
         rates.push_back(what.rate / static_cast<double>(1 + e));
-    CHECK(trainer.run({rates, losses, seconds, norms}, true, generator, [] {}) == epochs);
+    CHECK(trainer.run({rates, losses, seconds, norms}, true, generator, [](std::size_t) {}) ==
+          epochs);
     trainer.write();
     Hash hash;
     for (const auto* group : {&weights, &biases}) {

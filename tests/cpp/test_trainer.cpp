@@ -94,7 +94,8 @@ std::vector<Optimizer> optimizers() {
 /// Trains and returns the losses; `count` is what run returned.
 std::vector<double> train(
     Trainer<float>& trainer, std::size_t epochs, bool shuffle,
-    const std::function<void()>& poll = [] {}, double rate = 0.1, std::size_t* count = nullptr) {
+    const std::function<void(std::size_t)>& poll = [](std::size_t) {}, double rate = 0.1,
+    std::size_t* count = nullptr) {
     std::vector<double> rates(epochs, rate), losses(epochs), seconds(epochs), norms(epochs * 9);
     Generator generator(2);
     const std::size_t n = trainer.run({rates, losses, seconds, norms}, shuffle, generator, poll);
@@ -116,7 +117,7 @@ TEST(an_epoch_allocates_nothing) {
                 std::vector<double> losses(3), seconds(3), norms(9);
                 const Schedule schedule{rates, losses, seconds, norms};
                 Generator generator(2);
-                const std::function<void()> poll = [] {};
+                const std::function<void(std::size_t)> poll = [](std::size_t) {};
                 const long before = allocations;
                 CHECK(trainer.run(schedule, true, generator, poll) == 3);
                 CHECK(allocations == before);
@@ -172,7 +173,7 @@ TEST(more_threads_than_samples_in_a_batch) {
                            Loss::cross_entropy, {}, 5);
     trainer.read();
     std::size_t count = 0;
-    train(trainer, 2, false, [] {}, 0.1, &count);
+    train(trainer, 2, false, [](std::size_t) {}, 0.1, &count);
     CHECK(count == 2);
 }
 
@@ -183,8 +184,8 @@ TEST(an_error_between_batches_keeps_the_finished_ones) {
                                Loss::cross_entropy, {}, n_threads);
         trainer.read();
         int polls = 0;
-        const auto poll = [&] {
-            if (++polls == 2) throw std::runtime_error("enough");
+        const auto poll = [&](std::size_t n_batches) {
+            if ((polls += static_cast<int>(n_batches)) == 2) throw std::runtime_error("enough");
         };
         CHECK_THROWS(train(trainer, 1, false, poll), std::runtime_error);
         trainer.write();
@@ -209,11 +210,84 @@ TEST(divergence_restores_the_weights_before_the_epoch) {
                                Loss::cross_entropy, optimizers()[1], n_threads);
         trainer.read();
         std::size_t count = 9;
-        const std::vector<double> losses = train(trainer, 5, false, [] {}, 1e30, &count);
+        const std::vector<double> losses =
+            train(trainer, 5, false, [](std::size_t) {}, 1e30, &count);
         CHECK(count == 0);
         CHECK(!std::isfinite(losses[0]));
         trainer.write();
         CHECK(problem.parameters() == before);
+    }
+}
+
+TEST(an_interrupt_leaves_no_infinite_weights) {
+    for (const Optimizer& optimizer : optimizers()) {
+        Problem problem(100, 0, {30, 20, 10});
+        const std::vector<float> before = problem.parameters();
+        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 10,
+                               Loss::cross_entropy, optimizer);
+        trainer.read();
+        bool infinite = false;
+        const auto poll = [&](std::size_t n_batches) {
+            if (n_batches == 0) return;
+            infinite = !trainer.finite_parameters();
+            throw std::runtime_error("enough");
+        };
+        CHECK_THROWS(train(trainer, 1, false, poll, 1e42), std::runtime_error);
+        CHECK(infinite);
+        trainer.write();
+        CHECK(problem.parameters() == before);
+        CHECK(trainer.finite_parameters());
+    }
+}
+
+TEST(an_error_within_a_batch_leaves_a_whole_number_of_them) {
+    const std::vector<std::size_t> sizes{300, 400, 200, 10};
+    constexpr std::size_t n_batches = 3, batch_size = 1500;
+    for (const double zeros : {0.0, 0.8}) {
+        for (const Optimizer& optimizer : {Optimizer{}, optimizers()[1], optimizers()[2]}) {
+            // by the number of batches that poll had heard of, the parameters after as many
+            std::vector<std::vector<float>> expected;
+            std::size_t n_polls = 0;
+            const auto stop_at = [&](std::size_t poll_to_throw, std::size_t n_threads,
+                                     std::size_t& heard) {
+                Problem problem(n_batches * batch_size, zeros, sizes);
+                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                                       batch_size, Loss::cross_entropy, optimizer, n_threads);
+                trainer.read();
+                std::size_t polls = 0;
+                heard = 0;
+                const auto poll = [&](std::size_t n) {
+                    heard += n;
+                    if (poll_to_throw == 0 && n != 0) {
+                        trainer.write();
+                        expected.push_back(problem.parameters());
+                    }
+                    if (++polls == poll_to_throw) throw std::runtime_error("enough");
+                };
+                if (poll_to_throw == 0) {
+                    expected.assign(1, problem.parameters());
+                    train(trainer, 1, false, poll);
+                    n_polls = polls;
+                } else {
+                    CHECK_THROWS(train(trainer, 1, false, poll), std::runtime_error);
+                }
+                trainer.write();
+                return problem.parameters();
+            };
+            std::size_t heard;
+            stop_at(0, 1, heard);
+            CHECK(expected.size() == n_batches + 1);
+            CHECK(n_polls > 10 * n_batches);
+            for (std::size_t k = 1; k <= n_polls; k += n_polls / 4) {
+                std::vector<float> found = stop_at(k, 1, heard);
+                CHECK(found == expected[heard]);
+                // Of three threads each has a third of the turns, and the others may have finished
+                // the batch when the first leaves.
+                found = stop_at(k / 4 + 1, 3, heard);
+                CHECK(found == expected[heard] ||
+                      (heard < n_batches && found == expected[heard + 1]));
+            }
+        }
     }
 }
 
