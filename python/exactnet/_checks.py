@@ -29,9 +29,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer; neither a truth value nor a time, which pass as such."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.timedelta64)
+
+
 def number(value: Any, name: str, what: str = "a number") -> float:
     """Check a real number and return it as a float; `what` is a key of `_RANGES`."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    real = is_integer(value) or (
+        isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral)
+    )
     try:
         result = float(value) if real else math.nan
     except OverflowError:
@@ -97,6 +104,6 @@ def thread_count(value: Any) -> int:
 
 def positive_integer(value: Any, name: str) -> int:
     """Check a count such as a width."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+    if not is_integer(value) or value < 1:
         raise ValueError(f"{name} must be a positive integer, not {shown(value)}")
     return int(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core, _network_file, training
-from exactnet._checks import choice, entries, positive_integer, real_array, shown
+from exactnet._checks import choice, entries, is_integer, positive_integer, real_array, shown
 from exactnet.activations import Activation, describe
 from exactnet.training import Callback, DivergenceError, History, OptimizerState, Rate
 
@@ -100,11 +99,7 @@ class Network:
         choice(dtype, tuple(_CORE), "dtype")
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little")
-        if (
-            isinstance(seed, bool)
-            or not isinstance(seed, numbers.Integral)
-            or not 0 <= seed < 2**64
-        ):
+        if not is_integer(seed) or not 0 <= seed < 2**64:
             raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
         self._generator: _core.Generator = _core.Generator(int(seed))
         weights, biases = [], []
@@ -112,6 +107,7 @@ class Network:
             w, b = _initial(self._generator, init, n_in, n_out)
             weights.append(w.astype(dtype))
             biases.append(b.astype(dtype))
+            del w  # of large layers it would be in the way
         self._set(weights, biases, activations, dtype)
 
     @classmethod
@@ -170,12 +166,12 @@ class Network:
 
     def _set(
         self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
+        weights: list[Array],
+        biases: list[Array],
         activations: Activation | Sequence[Activation],
         dtype: npt.DTypeLike,
     ) -> None:
-        """Take copies of the parameters."""
+        """Take copies of the parameters, and empty the lists, which may be all that holds them."""
         n = len(weights)
         if n == 0 or len(biases) != n:
             raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
@@ -199,10 +195,12 @@ class Network:
             raise ValueError("softmax is for the last layer only")
         self._dtype = np.dtype(dtype)
         self._arrays = {
-            kind: [_owned(array, self._dtype, f"{kind}[{k}]") for k, array in enumerate(arrays)]
+            kind: [_owned(arrays.pop(0), self._dtype, f"{kind}[{k}]") for k in range(n)]
             for kind, arrays in (("weights", weights), ("biases", biases))
         }
-        self._views: dict[str, tuple[Array, ...]] = {}
+        self._views = {
+            kind: tuple(array.view() for array in arrays) for kind, arrays in self._arrays.items()
+        }
         isa = os.environ.get("EXACTNET_ISA", "")
         # what the optimiser leaves for the next `fit`
         self._state: OptimizerState | None = None
@@ -219,8 +217,8 @@ class Network:
         What is done to a view in place, other than to its numbers, does not reach the network, and
         another one takes its place.
         """
-        arrays, views = self._arrays[kind], self._views.get(kind, ())
-        if len(views) != len(arrays) or any(
+        arrays, views = self._arrays[kind], self._views[kind]
+        if any(
             (view.shape, view.strides, view.dtype) != (array.shape, array.strides, array.dtype)
             for view, array in zip(views, arrays, strict=True)
         ):
@@ -274,7 +272,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._generator = _core.Generator(state["generator"])
-        weights, biases = state["weights"], state["biases"]
+        weights, biases = list(state["weights"]), list(state["biases"])
         self._set(weights, biases, state["activations"], weights[0].dtype)
         self._state, self._epochs = state["state"], state["epochs"]
 

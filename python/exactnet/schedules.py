@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 
-from exactnet._checks import number, positive_integer, shown
+from exactnet._checks import is_integer, number, positive_integer, shown
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,6 @@ def power(base: float, exponent: int) -> float:
 
 
 def _epoch(epoch: int) -> int:
-    if isinstance(epoch, bool) or not isinstance(epoch, numbers.Integral) or epoch < 0:
+    if not is_integer(epoch) or epoch < 0:
         raise ValueError(f"epoch must be an integer from 0, not {shown(epoch)}")
     return int(epoch)

@@ -49,6 +49,7 @@ from exactnet.training import (
     EarlyStopping,
     History,
     StopTraining,
+    check_callbacks,
     copies,
 )
 
@@ -323,7 +324,7 @@ class _MLP(BaseEstimator):
         else:
             monitor = self._monitor
         monitor.start(self.tol, patience, score)
-        callbacks = list(callbacks)
+        callbacks = check_callbacks(callbacks)
         # Without need for it, training is not interrupted after every epoch.
         watched = X_val is not None or callbacks or math.isfinite(patience)
         done = 0 if fresh else len(self.loss_curve_)

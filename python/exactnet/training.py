@@ -19,6 +19,7 @@ from exactnet._checks import (
     choice,
     entries,
     flag,
+    is_integer,
     number,
     positive_integer,
     real_array,
@@ -276,11 +277,7 @@ def fit(
     epochs = positive_integer(epochs, "epochs")
     batch_size = positive_integer(batch_size, "batch_size")
     n_threads = thread_count(n_threads)
-    if (
-        isinstance(initial_epoch, bool)
-        or not isinstance(initial_epoch, numbers.Integral)
-        or not 0 <= initial_epoch < epochs
-    ):
+    if not is_integer(initial_epoch) or not 0 <= initial_epoch < epochs:
         raise ValueError(
             f"initial_epoch must be an integer from 0 to {epochs - 1}, below epochs, "
             f"not {shown(initial_epoch)}"
@@ -308,6 +305,10 @@ def fit(
     record_gradient_norms = flag(record_gradient_norms, "record_gradient_norms")
     verbose = flag(verbose, "verbose")
     callbacks = check_callbacks(callbacks)
+    for kind in ("weights", "biases"):
+        for k, array in enumerate(network._parameters(kind)):
+            if not array.flags.writeable:
+                raise ValueError(f"{kind}[{k}] is read-only: fit would have to write into it")
     X = network._samples(X, finite=False)  # the trainer will look
     if len(X) >= 2**32:
         raise ValueError(f"X has {len(X)} samples; fewer than 2**32 are needed")
@@ -323,10 +324,6 @@ def fit(
         values, labels = network._targets(pair[1], len(X_val), "validation y", loss)
         classes = labels if values is None else network._one_hot(values)
         validation = X_val, values, labels, classes
-    for kind in ("weights", "biases"):
-        for k, array in enumerate(network._parameters(kind)):
-            if not array.flags.writeable:
-                raise ValueError(f"{kind}[{k}] is read-only: fit would have to write into it")
     batch_size = min(batch_size, len(X))
     trainer = _TRAINERS[network.dtype.name](
         network._core,
