@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import io
+import json
 import os
 import shutil
 import signal
@@ -11,6 +13,7 @@ import tempfile
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from conftest import slow
@@ -413,3 +416,63 @@ def test_named_pipes(tmp_path):
     reader.join()
     assert read == [NEW]
     assert os.listdir(tmp_path) == ["pipe"]
+
+
+def random_json(rng, depth=0):
+    kind = rng.randrange(8 if depth < 6 else 4)
+    if kind < 2:
+        return "".join(rng.choice('ab0/-\\"\u00e9\n,[]') for _ in range(rng.randrange(4)))
+    if kind < 4:
+        return rng.choice([None, True, 3, -2.5, 10**30, 0, ""])
+    if kind == 4:
+        return {str(k): random_json(rng, depth + 1) for k in range(rng.randrange(4))}
+    if kind == 5:
+        return [str(rng.getrandbits(20)) for _ in range(rng.choice([1, 99, 100, 101, 250]))]
+    return [random_json(rng, depth + 1) for _ in range(rng.randrange(5))]
+
+
+def test_json_in_parts(rng):
+    """The same values, pairs and refusals as json.load, of documents whole and damaged."""
+    wrong = 0
+    for _ in range(slow(50_000, 2000)):
+        document = random_json(rng)
+        indent, separators = rng.choice([(None, None), (None, (",", ":")), (1, None)])
+        text = json.dumps(document, indent=indent, separators=separators)
+        if rng.random() < 0.6:
+            k = rng.randrange(len(text))
+            text = (
+                text[:k]
+                + rng.choice(["", *'[]{},:"\\ 1x\n\x00\u2003'])
+                + text[k + rng.randrange(2) :]
+            )
+        results = []
+        for read in (lambda file: json.load(file, object_pairs_hook=list), _json_lists):
+            try:
+                results.append(read(io.StringIO(text)))
+            except ValueError:
+                results.append(ValueError)
+                wrong += 1
+        assert repr(results[0]) == repr(results[1]), text
+    assert wrong > 100
+
+
+def _json_lists(file):
+    return _files.read_json(file, list)
+
+
+@pytest.mark.parametrize("part", [1, 7])
+def test_json_of_many_parts(monkeypatch, part):
+    monkeypatch.setattr(_files, "PART", part)
+    assert _json_lists(io.StringIO('[{"a": ["1", "2"]}]')) == [[("a", ["1", "2"])]]
+    with pytest.raises(RecursionError):
+        _json_lists(io.StringIO("[" * 100_000))
+
+
+def test_arrays_in_parts(monkeypatch):
+    monkeypatch.setattr(_files, "PART", 5)
+    array = np.arange(12.0).reshape(3, 4)
+    found = _files.read_array(io.BytesIO(array.tobytes() + b"more"), (3, 4), array.dtype)
+    np.testing.assert_array_equal(found, array)
+    with pytest.raises(EOFError, match="it ends 1 bytes before"):
+        _files.read_array(io.BytesIO(array.tobytes()[:-1]), (3, 4), array.dtype)
+    assert _files.read_array(io.BytesIO(), (0, 4), array.dtype).shape == (0, 4)

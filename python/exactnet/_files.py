@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
+import json
 import os
+import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -223,3 +225,62 @@ def read_array(file: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any
             raise EOFError(f"it ends {len(rest)} bytes before its array does")
         rest = rest[n:]
     return array
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+# Up to a hundred strings of a list, each with the comma behind it.
+_STRINGS = re.compile(r'(?:[ \t\n\r]*"[^"\\\x00-\x1f]*"[ \t\n\r]*,){1,100}')
+_DEPTH = 4  # of the lists that are read in parts: the cells of network files lie in the fourth
+
+
+def read_json(file: Any, pairs_hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """Do what `json.load` does, with Ctrl-C answered between the parts of long lists."""
+    text = "".join(iter(partial(file.read, PART), ""))
+    decoder = json.JSONDecoder(object_pairs_hook=pairs_hook)
+    value, end = _json_value(text, _past_space(text, 0), decoder, 0)
+    end = _past_space(text, end)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
+
+
+def _past_space(text: str, k: int) -> int:
+    match = _SPACE.match(text, k)
+    return match.end() if match else k
+
+
+def _json_value(text: str, k: int, decoder: json.JSONDecoder, depth: int) -> tuple[Any, int]:
+    """Return the value that begins at `k`, and where it ends."""
+    opening = text[k : k + 1]
+    closing = {"[": "]", "{": "}"}.get(opening)
+    if closing is None or depth == _DEPTH or (closing == "}" and depth):
+        return decoder.raw_decode(text, k)
+    items: list[Any] = []
+    k = _past_space(text, k + 1)
+    if text[k : k + 1] == closing:
+        k += 1
+    else:
+        while True:
+            strings = _STRINGS.match(text, k) if closing == "]" else None
+            if strings:
+                items += json.loads(f"[{strings[0][:-1]}]")
+                k = _past_space(text, strings.end())
+            key = None
+            if closing == "}":
+                if text[k : k + 1] != '"':
+                    raise json.JSONDecodeError("Expecting property name", text, k)
+                key, k = decoder.raw_decode(text, k)
+                k = _past_space(text, k)
+                if text[k : k + 1] != ":":
+                    raise json.JSONDecodeError("Expecting ':' delimiter", text, k)
+                k = _past_space(text, k + 1)
+            item, k = _json_value(text, k, decoder, depth + 1)
+            items.append(item if key is None else (key, item))
+            k = _past_space(text, k)
+            if text[k : k + 1] == closing:
+                k += 1
+                break
+            if text[k : k + 1] != ",":
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, k)
+            k = _past_space(text, k + 1)
+    return (items if closing == "]" else decoder.object_pairs_hook(items)), k

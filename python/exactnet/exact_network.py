@@ -16,7 +16,7 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet._checks import choice, thread_count
 from exactnet._claim import check_claim, make_claim
-from exactnet._files import atomic_write
+from exactnet._files import atomic_write, read_json
 from exactnet._tables import Progress, as_points, as_targets, to_mpq
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ VERSION = 1
 ACTIVATIONS = ("relu", "linear")
 
 _RATIONAL = re.compile(r"-?[0-9]+(/[0-9]+)?", re.ASCII)
+_RATIONALS = re.compile(r"-?[0-9]+(/[0-9]+)?(,-?[0-9]+(/[0-9]+)?)*", re.ASCII)
 
 
 class BitSizes(NamedTuple):
@@ -225,19 +226,19 @@ class ExactNetwork:
             "layer_sizes": self.layer_sizes,
             "activations": self.activations,
             **({} if claim is None else {"claim": claim}),
-            "weights": [
-                [[str(to_mpq(v, f"weights[{k}]")) for v in row] for row in w.tolist()]
-                for k, w in enumerate(self.weights)
-            ],
-            "biases": [
-                [str(to_mpq(v, f"biases[{k}]")) for v in b.tolist()]
-                for k, b in enumerate(self.biases)
-            ],
         }
+        head = json.dumps(document, separators=(",", ":"))[:-1]
+        weights = [
+            [_row_text(row, f"weights[{k}]") for row in w] for k, w in enumerate(self.weights)
+        ]
+        biases = [_row_text(b, f"biases[{k}]") for k, b in enumerate(self.biases)]
         with atomic_write(path) as file:
-            for chunk in json.JSONEncoder(separators=(",", ":")).iterencode(document):
-                file.write(chunk)
-            file.write("\n")
+            file.write(f'{head},"weights":[')
+            for k, rows in enumerate(weights):
+                for r, row in enumerate(rows):  # in parts, between which Ctrl-C is answered
+                    file.write(("," if r else ",[" if k else "[") + row)
+                file.write("]")
+            file.write(f'],"biases":[{",".join(biases)}]}}\n')
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> ExactNetwork:
@@ -268,7 +269,7 @@ class ExactNetwork:
             )
         try:
             with open(path, encoding="utf-8") as file:
-                document = json.load(file, object_pairs_hook=_unique_keys)
+                document = read_json(file, _unique_keys)
             return cls._from_document(document)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{name}: not a network file, or damaged: {error}") from None
@@ -298,16 +299,16 @@ class ExactNetwork:
         weights, biases = [], []
         for k in range(n_layers):
             inputs, outputs = sizes[k], sizes[k + 1]
-            flat = [
-                _parse(cell, f"weights[{k}][{r}][{c}]")
-                for r, row in enumerate(_sized_list(weight_lists[k], outputs, f"weights[{k}]"))
-                for c, cell in enumerate(_sized_list(row, inputs, f"weights[{k}][{r}]"))
-            ]
-            weights.append(_object_array(flat).reshape(outputs, inputs))
+            rows = _sized_list(weight_lists[k], outputs, f"weights[{k}]")
+            for r, row in enumerate(rows):
+                _sized_list(row, inputs, f"weights[{k}][{r}]")
+            matrix = np.empty((outputs, inputs), dtype=object)
+            for r in range(outputs):
+                matrix[r] = _parse_row(rows[r], f"weights[{k}][{r}]")
+                rows[r] = None  # to free all text at once would take long
+            weights.append(matrix)
             cells = _sized_list(bias_lists[k], outputs, f"biases[{k}]")
-            biases.append(
-                _object_array([_parse(cell, f"biases[{k}][{r}]") for r, cell in enumerate(cells)])
-            )
+            biases.append(_object_array(_parse_row(cells, f"biases[{k}]")))
         if "claim" in document:
             check_claim(document["claim"], sizes[0], sizes[-1])
         network = cls(weights, biases, activations)
@@ -473,6 +474,20 @@ def _sized_list(value: Any, length: int | None, what: str) -> list[Any]:
     if length is not None and len(value) != length:
         raise _FormatError(f"{what} has {len(value)} entries, not {length}")
     return value
+
+
+def _row_text(row: npt.NDArray[Any], where: str) -> str:
+    """Return a row of parameters as JSON."""
+    return '["' + '","'.join([str(to_mpq(v, where)) for v in row.tolist()]) + '"]'
+
+
+def _parse_row(cells: list[Any], where: str) -> list[Any]:
+    try:
+        if _RATIONALS.fullmatch(",".join(cells)):
+            return list(map(gmpy2.mpq, cells))
+    except (TypeError, ValueError, ZeroDivisionError):
+        pass
+    return [_parse(cell, f"{where}[{c}]") for c, cell in enumerate(cells)]
 
 
 def _parse(cell: Any, where: str) -> Any:
