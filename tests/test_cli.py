@@ -626,7 +626,7 @@ def test_the_task_is_chosen_by_the_targets(tmp_path, run, name):
     status, out, err = run(*arguments, *options)
     assert (status, err) == (0, "")
     net = Network.load(tmp_path / "net")
-    assert (net.layer_sizes, net.activations) == ([4, 30, n_outputs], activations)
+    assert (net.layer_sizes, list(net.activations)) == ([4, 30, n_outputs], activations)
     assert ("accuracy" in out) == ("to classify" in out) == (activations != LINEAR)
 
 

@@ -473,6 +473,9 @@ def test_arrays_in_parts(monkeypatch):
     array = np.arange(12.0).reshape(3, 4)
     found = _files.read_array(io.BytesIO(array.tobytes() + b"more"), (3, 4), array.dtype)
     np.testing.assert_array_equal(found, array)
-    with pytest.raises(EOFError, match="it ends 1 bytes before"):
+    with pytest.raises(ValueError, match="needs 96 bytes, it has 95"):
         _files.read_array(io.BytesIO(array.tobytes()[:-1]), (3, 4), array.dtype)
     assert _files.read_array(io.BytesIO(), (0, 4), array.dtype).shape == (0, 4)
+    assert list(_files.parts(array, 5)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert list(_files.parts(array, 64)) == [slice(0, 2), slice(2, 3)]
+    assert list(_files.parts(array[:0])) == []

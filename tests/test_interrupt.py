@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import interrupt, random_points
+from conftest import interrupt, random_points, slow
 from exactnet import memorize, verify
 
 SCRIPT = """
@@ -76,6 +76,84 @@ def test_ctrl_c_is_answered_at_once(kind, n_threads):
     delay, _ = interrupt(SCRIPT.format(kind=kind, n_threads=n_threads), after=0.3)
     print(f"{kind} {n_threads}: {delay:.3f} s")
     assert delay < 0.2
+
+
+FILES = """
+import gzip, io, os, sys, time
+import numpy as np
+from gmpy2 import mpq
+from exactnet import ExactNetwork, Network
+from exactnet._datafiles import read_data
+from exactnet.datasets import read_idx, write_idx
+
+os.chdir({folder!r})
+kind, what = {kind!r}.split()
+rng = np.random.default_rng(0)
+if what == "json":
+    row = np.array([mpq(k + 10**12, 2**40 + 1) for k in range(1500)], dtype=object)
+    rows = lambda n: np.broadcast_to(row, (n, 1500))
+    biases = [row, row[:1]]
+    net = ExactNetwork([rows(1500), rows(1)], biases, ["relu", "linear"])
+    net.save("file")
+    read, write = lambda: ExactNetwork.load("file"), lambda: net.save("file")
+elif what == "safetensors":
+    net = Network([6_000, 5_000, 1], init="zeros")  # 120 MB
+    net.save("file")
+    read, write = lambda: Network.load("file"), lambda: net.save("file")
+elif what == "csv":
+    line = ",".join(str(k / 7) for k in range(100)) + "\\n"
+    with open("file.csv", "w") as file:
+        file.writelines(line for _ in range(20_000))
+    read = lambda: read_data("file.csv", "0", exact=exact)
+    exact = False
+elif what == "npy":
+    np.save("file.npy", np.zeros((300_000, 100)))
+    read = lambda: read_data("file.npy", "0")
+elif what == "npz":
+    np.savez("file.npz", X=np.zeros((300_000, 100)), y=np.zeros(300_000))
+    read = lambda: read_data("file.npz", None)
+else:
+    images = np.zeros((300_000, 28, 28), np.uint8)
+    images[::7] = rng.integers(0, 256, (28, 28))
+    name = "images-idx3" + (".gz" if what == "gz" else "")
+    if kind == "read":
+        if what == "gz":
+            images = images[:100_000]
+        write_idx(name, images)
+        write_idx(name.replace("images-idx3", "labels-idx1"), np.zeros(len(images), np.uint8))
+    read, write = lambda: read_data(name, None, exact=False), lambda: write_idx(name, images)
+
+call = read if kind == "read" else write
+print("started", flush=True)
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "write json",
+        "read json",
+        "write safetensors",
+        "read safetensors",
+        "read csv",
+        "read npz",
+        "write idx",
+        "read idx",
+        "write gz",
+        "read gz",
+    ],
+)
+def test_ctrl_c_while_files_are_read_and_written(tmp_path, rng, kind):
+    script = FILES.format(folder=str(tmp_path), kind=kind)
+    for _ in range(slow(20, 1)):
+        delay, _ = interrupt(script, after=rng.uniform(0, 1))
+        print(f"{kind}: {delay:.3f} s")
+        assert delay < 0.2
 
 
 def test_interrupts_where_ctrl_c_is_ignored():

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import gmpy2
 import numpy as np
 
+from exactnet._files import parts
 from exactnet.datasets import read_idx
 
 Data: TypeAlias = tuple[Any, Any]
@@ -105,7 +106,10 @@ def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> 
         raise ValueError(f"{path}: it holds an array of shape {images.shape}, not images")
     X = images.reshape(len(images), -1)
     if not exact and X.dtype == np.uint8:
-        X = X.astype(np.float32) / np.float32(255)
+        pixels = np.empty(X.shape, np.float32)
+        for part in parts(pixels):
+            np.divide(X[part], np.float32(255), out=pixels[part])
+        X = pixels
     folder, name = os.path.split(path)
     plain = os.path.join(folder, _IMAGES.sub(r"labels\1idx1", name)).removesuffix(".gz")
     packed = f"{plain}.gz"
@@ -148,7 +152,13 @@ def _read_csv(path: str, target: str | None, exact: bool, n_features: int | None
     if not X[0]:
         raise ValueError("there are no columns besides the target")
     targets = None if k is None else y
-    return (X, targets) if exact else (np.array(X), targets and np.array(targets))
+    if exact:
+        return X, targets
+    matrix = np.empty((len(X), len(X[0])))
+    for part in parts(matrix):
+        matrix[part] = X[part]
+        X[part] = [[]] * (part.stop - part.start)  # to free all at once would take long
+    return matrix, targets and np.array(targets)
 
 
 def _header(first: list[str], target: str | None) -> list[str] | None:

@@ -215,14 +215,24 @@ def _remove(temporary: str | None) -> None:
             os.unlink(temporary)
 
 
+def parts(array: npt.NDArray[Any], size: int = PART) -> Iterator[slice]:
+    """Yield slices of rows, of about `size` bytes, for Ctrl-C to be answered between them."""
+    step = max(1, size * len(array) // max(1, array.nbytes))
+    for k in range(0, len(array), step):
+        yield slice(k, min(k + step, len(array)))
+
+
 def read_array(file: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-    """Read an array from where a binary file stands; EOFError if it ends before."""
+    """Read an array from where a binary file stands; ValueError if it ends before."""
     array = np.empty(shape, dtype)
     rest = array.reshape(-1).view(np.uint8).data
     while len(rest):
         n = file.readinto(rest[:PART])
         if not n:
-            raise EOFError(f"it ends {len(rest)} bytes before its array does")
+            size = array.nbytes
+            raise ValueError(
+                f"truncated: a shape of {shape} needs {size} bytes, it has {size - len(rest)}"
+            )
         rest = rest[n:]
     return array
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._files import PART, atomic_write
+from exactnet._files import atomic_write, parts
 from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
 
 if TYPE_CHECKING:
@@ -150,18 +150,14 @@ def _tensor(file: Any, name: str) -> npt.NDArray[Any]:
     if not shape:
         return np.array(file.get_tensor(name))
     result = np.empty(shape, {"F32": np.float32, "F64": np.float64}[source.get_dtype()])
-    step = max(1, PART * len(result) // max(1, result.nbytes))
-    for k in range(0, len(result), step):
-        end = min(k + step, len(result))
-        result[k:end] = source[k:end]
+    for part in parts(result):
+        result[part] = source[part]
     return result
 
 
 def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
-    flat = array.reshape(-1)
-    for k in range(0, len(flat), PART):
-        if not np.isfinite(flat[k : k + PART]).all():
-            raise ValueError(f"{name} holds numbers that are not finite")
+    if not all(np.isfinite(array[part]).all() for part in parts(array)):
+        raise ValueError(f"{name} holds numbers that are not finite")
 
 
 def _check_names(present: Any, expected: tuple[str, ...], what: str) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._files import atomic_write
+from exactnet._files import atomic_write, parts, read_array
 
 # Folders with the MNIST files, compressed by gzip; asked in this order.
 MIRRORS = (
@@ -132,12 +132,13 @@ def _read_idx(stream: IO[bytes] | gzip.GzipFile, most: int) -> npt.NDArray[Any]:
     size = math.prod(shape) * dtype.itemsize
     if size > most:
         raise ValueError(f"truncated: a shape of {shape} needs {size} bytes, it has at most {most}")
-    data = stream.read(size)
-    if len(data) != size:
-        raise ValueError(f"truncated: a shape of {shape} needs {size} bytes, it has {len(data)}")
+    array = read_array(stream, shape, dtype)
     if stream.read(1):
         raise ValueError(f"there are further bytes behind the {size} of its shape {shape}")
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    if not dtype.isnative:
+        for part in parts(array):
+            array[part].byteswap(inplace=True)
+    return array.view(dtype.newbyteorder("="))
 
 
 def write_idx(path: str | os.PathLike[str], array: Any) -> None:
@@ -164,11 +165,15 @@ def write_idx(path: str | os.PathLike[str], array: Any) -> None:
     if values.ndim == 0 or any(n >= 2**32 for n in values.shape):
         raise ValueError(f"a shape of {values.shape} has no place in an IDX file")
     header = struct.pack(f">BBBB{values.ndim}I", 0, 0, code, values.ndim, *values.shape)
-    data = header + values.astype(_IDX_TYPES[code]).tobytes()
-    if os.fspath(path).endswith(".gz"):
-        data = gzip.compress(data, mtime=0)  # the same array, the same file
+    # With nothing of the time in it: the same array, the same file.
+    packer = zlib.compressobj(9, wbits=31) if os.fspath(path).endswith(".gz") else None
     with atomic_write(path, binary=True) as file:
-        file.write(data)
+        file.write(packer.compress(header) if packer else header)
+        for part in parts(values, 2**18):
+            data = values[part].astype(_IDX_TYPES[code]).tobytes()
+            file.write(packer.compress(data) if packer else data)
+        if packer:
+            file.write(packer.flush())
 
 
 def load_mnist(

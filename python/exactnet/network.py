@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from exactnet import _core, _network_file, training
 from exactnet._checks import choice, entries, is_integer, positive_integer, real_array, shown
+from exactnet._files import parts
 from exactnet.activations import Activation, describe
 from exactnet.training import Callback, DivergenceError, History, OptimizerState, Rate
 
@@ -689,10 +690,11 @@ def _owned(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     """Copy an array, in another type maybe, into memory that nobody can resize under the core."""
     size = math.prod(array.shape) * dtype.itemsize
     copy: Array = np.frombuffer(bytearray(size), dtype).reshape(array.shape)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused
-        copy[...] = array
-    if not np.isfinite(copy).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
+    for part in parts(copy):
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            copy[part] = array[part]
+        if not np.isfinite(copy[part]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
     return copy
 
 
