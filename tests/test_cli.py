@@ -1060,3 +1060,28 @@ def test_an_interrupt_after_the_file_is_written(data, run, monkeypatch):
     assert run(*command) == (130, "", "exactnet: interrupted\n")
     assert ExactNetwork.load(path).layer_sizes == [2, 2, 2, 1]
     assert sorted(os.listdir(data.parent)) == ["data.csv", "net.json"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_the_network_to_standard_output(tmp_path, data, network, classes, json_too):
+    """Into a pipe, with nothing else in it."""
+    for arguments, load in [
+        (["memorize", data, "--target", "label"], ExactNetwork.load),
+        (["train", classes, "--target", "kind"], Network.load),
+    ]:
+        result = subprocess.run(
+            [*PROGRAM, *arguments, *json_too, "-o", "/dev/stdout"], capture_output=True, check=True
+        )
+        (tmp_path / "out").write_bytes(result.stdout)
+        assert load(tmp_path / "out").layer_sizes[-1] == (1 if load == ExactNetwork.load else 3)
+        assert b"/dev/stdout" in result.stderr.splitlines()[-1]
+
+
+def test_outputs_that_are_not_for_writing(tmp_path, data):
+    for number in (0, 97):
+        command = [*PROGRAM, "memorize", data, "--target", "label", "-o", f"/dev/fd/{number}"]
+        with open(data) as file:
+            result = subprocess.run(command, capture_output=True, text=True, stdin=file)
+        assert result.returncode == 2
+        assert result.stderr == f"exactnet: error: /dev/fd/{number}: Bad file descriptor\n"

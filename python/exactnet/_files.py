@@ -25,7 +25,14 @@ _UNSYNCED = 2**24  # bytes that may wait for the disk: bringing them there canno
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise OSError if `path` can surely not be written, before any work is done for it."""
     name = os.fsdecode(path)
-    if _descriptor(name) is not None:
+    descriptor = descriptor_of(name)
+    if descriptor is not None:
+        try:
+            readable_only = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        except OSError:  # not open
+            readable_only = True
+        if readable_only:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
         return
     try:
         mode = os.stat(name).st_mode
@@ -59,7 +66,7 @@ def _replaceable(folder: str, target: str) -> bool:
     return os.geteuid() in (0, status.st_uid, os.stat(target).st_uid)
 
 
-def _descriptor(name: str) -> int | None:
+def descriptor_of(name: str) -> int | None:
     """Return the descriptor of this process that `name` stands for, as /dev/stdout for 1."""
     for _ in range(40):  # links to links
         folder = os.path.realpath(os.path.dirname(name))
@@ -113,7 +120,7 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     # An interrupt may come in the middle of anything, also of tidying up: that is done twice.
     try:
         try:
-            descriptor = _descriptor(name)
+            descriptor = descriptor_of(name)
             if descriptor is not None:
                 raw = _Parts(name, "w", opener=lambda *_: os.dup(descriptor))
             elif os.path.exists(name) and not os.path.isfile(name):

@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 import gmpy2
@@ -19,7 +20,7 @@ import exactnet
 from exactnet import _demo, plot
 from exactnet._claim import make_claim
 from exactnet._datafiles import Data, read_data
-from exactnet._files import atomic_write, check_writable
+from exactnet._files import atomic_write, check_writable, descriptor_of
 from exactnet._progress import ProgressBar
 from exactnet.construction import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact_network import ExactNetwork
@@ -45,8 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 only on success."""
     try:
         arguments = _parser().parse_args(argv)
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
+        output = getattr(arguments, "output", None)
+        # A network that goes to standard output has it for itself.
+        with redirect_stdout(sys.stderr) if _is_stdout(output) else nullcontext():
+            status: int = arguments.run(arguments)
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         # The reader went away; keep the interpreter from complaining when it closes stdout.
@@ -60,6 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(reason)
     except (ValueError, TypeError, MemoryError, DivergenceError) as error:
         return _fail(str(error) or "out of memory")
+
+
+def _is_stdout(output: str | None) -> bool:
+    return output is not None and descriptor_of(output) == 1
 
 
 def _fail(reason: str) -> int:
