@@ -431,8 +431,9 @@ def random_json(rng, depth=0):
     return [random_json(rng, depth + 1) for _ in range(rng.randrange(5))]
 
 
-def test_json_in_parts(rng):
+def test_json_in_parts(rng, monkeypatch):
     """The same values, pairs and refusals as json.load, of documents whole and damaged."""
+    monkeypatch.setattr(_files, "PART", 5)
     wrong = 0
     for _ in range(slow(50_000, 2000)):
         document = random_json(rng)

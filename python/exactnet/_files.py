@@ -254,6 +254,8 @@ def read_json(file: Any, pairs_hook: Callable[[list[tuple[str, Any]]], Any]) -> 
     """Do what `json.load` does, with Ctrl-C answered between the parts of long lists."""
     text = "".join(iter(partial(file.read, PART), ""))
     decoder = json.JSONDecoder(object_pairs_hook=pairs_hook)
+    if len(text) <= PART:
+        return decoder.decode(text)
     value, end = _json_value(text, _past_space(text, 0), decoder, 0)
     end = _past_space(text, end)
     if end != len(text):
