@@ -105,7 +105,7 @@ def test_interrupt_at_every_step(target, quick_disk, exists, fail):
 
 @LEFT
 def test_two_interrupts(target, quick_disk, rng):
-    for _ in range(slow(20_000, 300)):
+    for _ in range(slow(5000, 200)):
         target.write_bytes(OLD)
         first = rng.randrange(1, 700)
         with pytest.raises(KeyboardInterrupt):

@@ -15,7 +15,7 @@ import gmpy2
 import numpy as np
 
 from exactnet._files import parts
-from exactnet.datasets import read_idx
+from exactnet.datasets import read_idx, unit_interval
 
 Data: TypeAlias = tuple[Any, Any]
 
@@ -106,10 +106,7 @@ def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> 
         raise ValueError(f"{path}: it holds an array of shape {images.shape}, not images")
     X = images.reshape(len(images), -1)
     if not exact and X.dtype == np.uint8:
-        pixels = np.empty(X.shape, np.float32)
-        for part in parts(pixels):
-            np.divide(X[part], np.float32(255), out=pixels[part])
-        X = pixels
+        X = unit_interval(X)
     folder, name = os.path.split(path)
     plain = os.path.join(folder, _IMAGES.sub(r"labels\1idx1", name)).removesuffix(".gz")
     packed = f"{plain}.gz"

@@ -96,9 +96,11 @@ def _unpacked(data: bytes, size: int) -> bytes:
     if data[:2] != b"\x1f\x8b":
         return data
     stream = zlib.decompressobj(wbits=31)
-    unpacked = stream.decompress(data, size + 1)
-    if len(unpacked) > size:
-        raise ValueError(f"more than {size} bytes when unpacked")
+    unpacked = bytearray()
+    for k in range(0, len(data), 2**18):  # in parts, between which Ctrl-C is answered
+        unpacked += stream.decompress(data[k : k + 2**18], size + 1 - len(unpacked))
+        if len(unpacked) > size:
+            raise ValueError(f"more than {size} bytes when unpacked")
     if not stream.eof:
         raise ValueError(f"truncated after {len(data)} bytes")
-    return unpacked
+    return bytes(unpacked)

@@ -233,7 +233,7 @@ def load_mnist(
         raise FileNotFoundError(
             f"{folder} holds neither {missing[0]} nor {missing[0]}.gz: {advice}"
         )
-    parts: list[npt.NDArray[Any]] = []
+    arrays: list[npt.NDArray[Any]] = []
     for prefix in ("train", "t10k"):
         images = read_idx(_path(folder, f"{prefix}-images-idx3-ubyte"))
         labels = read_idx(_path(folder, f"{prefix}-labels-idx1-ubyte"))
@@ -241,10 +241,16 @@ def load_mnist(
             raise ValueError(f"{folder}: the {prefix} files are not images and labels")
         if len(images) != len(labels):
             raise ValueError(f"{folder}: {len(images)} {prefix} images but {len(labels)} labels")
-        X = images.reshape(len(images), -1).astype(np.float32)
-        X /= np.float32(255)
-        parts += [X, labels.astype(np.int64)]
-    return parts[0], parts[1], parts[2], parts[3]
+        arrays += [unit_interval(images.reshape(len(images), -1)), labels.astype(np.int64)]
+    return arrays[0], arrays[1], arrays[2], arrays[3]
+
+
+def unit_interval(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return bytes as multiples of 1/255."""
+    result = np.empty(pixels.shape, np.float32)
+    for part in parts(result):
+        np.divide(pixels[part], np.float32(255), out=result[part])
+    return result
 
 
 def _cache() -> Path:
