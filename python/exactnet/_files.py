@@ -88,7 +88,7 @@ class _Parts(io.FileIO):
 
     def write(self, data: Any) -> int:
         n = super().write(memoryview(data)[:PART])
-        self._waiting += n
+        self._waiting += n or 0  # None from a pipe that does not wait
         if self.synced and self._waiting > _UNSYNCED:
             os.fsync(self.fileno())
             self._waiting = 0
