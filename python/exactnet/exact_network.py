@@ -207,15 +207,18 @@ class ExactNetwork:
         ...     ExactNetwork.load(os.path.join(folder, "net.json"))
         ExactNetwork([1, 2, 2, 1], activations=['relu', 'relu', 'linear'])
         """
-        claim = None
+        claim, network = None, self
         if claim_for is not None:
             from exactnet.verification import verify  # here, for it imports this module
 
-            # read once: what is claimed is claimed of the numbers that were verified
+            # read once: what is claimed is claimed of the numbers that were verified, whatever
+            # other threads write to data and network meanwhile
+            weights, biases = ([a.copy() for a in arrays] for arrays in (self.weights, self.biases))
+            network = ExactNetwork(weights, biases, list(self.activations))
             X = as_points(claim_for[0])
             y = as_targets(claim_for[1], X.shape[0])
-            claim = make_claim(verify(self, X, y), X, y)
-        self._write(path, claim)
+            claim = make_claim(verify(network, X, y), X, y)
+        network._write(path, claim)
 
     def _write(self, path: str | os.PathLike[str], claim: dict[str, Any] | None) -> None:
         """Write the network with a claim that its caller has established, or with none."""
