@@ -266,10 +266,10 @@ def test_the_data_stated_are_those_verified(tmp_path):
     X, y = np.array([[0], [1], [2]]), np.array([3, 1, 4])
     net = memorize(X, y)
     files = tmp_path / "a.json", tmp_path / "b.json"
-    net.save(files[0], certificate_for=(X, y))
-    net.save(files[1], certificate_for=(Changing(X, X + 7), Changing(y, y + 7)))
+    net.save(files[0], claim_for=(X, y))
+    net.save(files[1], claim_for=(Changing(X, X + 7), Changing(y, y + 7)))
     assert files[0].read_bytes() == files[1].read_bytes()
-    net.save(files[1], certificate_for=(iter(X.tolist()), iter(y.tolist())))
+    net.save(files[1], claim_for=(iter(X.tolist()), iter(y.tolist())))
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
