@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import lzma
 import math
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import gmpy2
 import numpy as np
+import numpy.typing as npt
 
 from exactnet._files import parts
 from exactnet.datasets import read_idx, unit_interval
@@ -27,6 +30,12 @@ _DECIMAL = re.compile(
 )
 _DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no decimals
 _MAX_EXPONENT = 400  # that of float64, and some more
+_MAX_DIMENSIONS = 32  # of images: NumPy's limit before its version 2
+_SPACE = " \t\r\n"  # around cells of CSV
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '([<>|][biuf][1248])', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:[0-9]{1,18}, ?)*[0-9]{1,18},?)?\),? ?\} *\n"
+)
 
 
 def read_data(
@@ -72,37 +81,67 @@ def read_data(
         ValueError,
         EOFError,
         OverflowError,  # sizes in the header of an array
+        KeyError,  # members that the archive's directory and its other parts name differently
         RuntimeError,  # encrypted archives
         NotImplementedError,  # unknown compression
+        struct.error,
         zipfile.BadZipFile,
+        lzma.LZMAError,
         zlib.error,
     ) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _read_npz(path: str, optional: bool) -> Data:
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-        needed = ["X"] if optional else ["X", "y"]
-        missing = [name for name in needed if name not in arrays]
+    with zipfile.ZipFile(path) as archive:
+        found = archive.namelist()
+        missing = [n for n in (["X"] if optional else ["X", "y"]) if f"{n}.npy" not in found]
         if missing:
             raise ValueError(f"it holds no array {' and no array '.join(missing)}")
-        return arrays["X"], arrays.get("y")
+        X = _npy_array(archive.read("X.npy"))
+        return X, _npy_array(archive.read("y.npy")) if "y.npy" in found else None
 
 
 def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
     with open(path, "rb") as file:
-        matrix = np.load(file, allow_pickle=False)
+        matrix = _npy_array(file.read())
     if matrix.ndim != 2:
         raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
     k = _column(target, None, matrix.shape[1], n_features)
     return (matrix, None) if k is None else (np.delete(matrix, k, axis=1), matrix[:, k])
 
 
+def _npy_array(data: bytes) -> npt.NDArray[Any]:
+    """Return the array of real numbers in an NPY file; its bytes are all there is to it.
+
+    np.load also takes text that is only similar to a header, and data beyond the shape.
+    """
+    if data[:8] not in (b"\x93NUMPY\1\0", b"\x93NUMPY\2\0", b"\x93NUMPY\3\0"):
+        raise ValueError("it is not an NPY file of version 1, 2 or 3")
+    start = 10 if data[6] == 1 else 12
+    end = start + int.from_bytes(data[8:start], "little")
+    match = _NPY_HEADER.fullmatch(data[start:end])
+    if match is None:
+        raise ValueError(f"its header is not that of an array of numbers: {data[start:end]!r:.99}")
+    descr, shape = match[1].decode(), tuple(map(int, re.findall(rb"[0-9]+", match[3] or b"")))
+    if descr[1:] in ("b2", "b4", "b8", "f1") or (descr[0] == "|" and descr[2] != "1"):
+        raise ValueError(f"its element type {descr!r} is none")
+    dtype = np.dtype(descr)
+    size = math.prod(shape) * dtype.itemsize
+    if len(data) - end != size:
+        raise ValueError(f"a shape of {shape} needs {size} bytes, it has {max(0, len(data) - end)}")
+    array = np.frombuffer(data, dtype, offset=end) if size else np.empty(0, dtype)
+    if dtype == np.bool_ and (array.view(np.uint8) > 1).any():
+        raise ValueError("it holds a truth value that is neither 0 nor 1")
+    order: Literal["C", "F"] = "F" if match[2] == b"True" else "C"
+    return array.astype(dtype.newbyteorder("=")).reshape(shape, order=order)
+
+
 def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> Data:
     if target is not None:
         raise ValueError(f"{path}: --target is not for IDX files, whose labels are in another file")
     images = read_idx(path)
-    if images.ndim < 2 or not images.size:
+    if not 2 <= images.ndim <= _MAX_DIMENSIONS or not images.size:
         raise ValueError(f"{path}: it holds an array of shape {images.shape}, not images")
     X = images.reshape(len(images), -1)
     if not exact and X.dtype == np.uint8:
@@ -173,7 +212,7 @@ def _csv_rows(file: Any) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:  # blank lines are no rows
-                yield reader.line_num, [cell.strip() for cell in row]
+                yield reader.line_num, [cell.strip(_SPACE) for cell in row]
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None
 
@@ -198,7 +237,7 @@ def _column(
         if header.count(target) > 1:
             raise ValueError(f"there are {header.count(target)} columns {target!r}")
         return header.index(target)
-    if target.isdecimal() and int(target) < n_columns:
+    if target in map(str, range(n_columns)):
         return int(target)
     known = f"0 to {n_columns - 1}" if header is None else ", ".join(header)
     raise ValueError(f"there is no column {target!r}; the columns are {known}")
@@ -222,9 +261,9 @@ def _number(cell: str, line: int, column: str) -> Any:
     if match is None or not _DIGIT.match(cell):
         raise ValueError(f"{where} is not a number")
     exponent, part = match["exponent"] or "0", match["part"] or ""
-    if len(exponent) > 6 or abs(int(exponent)) > _MAX_EXPONENT:
+    if len(exponent.lstrip("+-0")) > 3 or abs(int(gmpy2.mpz(exponent))) > _MAX_EXPONENT:
         raise ValueError(f"{where} has too large an exponent")
-    power = int(exponent) - len(part)
+    power = int(gmpy2.mpz(exponent)) - len(part)
     digits = gmpy2.mpz((match["whole"] + part).removeprefix("+"))
     return gmpy2.mpq(digits * 10 ** max(power, 0), gmpy2.mpz(10) ** max(-power, 0))
 

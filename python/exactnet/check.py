@@ -1,31 +1,35 @@
 """Check the claim of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
 
-It prints one line, "ok: ..." with exit status 0 or "REJECTED: ..." with 1; status 2 is for files
-that cannot be read. This file needs only Python and may be copied; docs/file-format.md has the
-formats. A digest tells that DATA are those of the claim, and outputs are computed without rounding.
+It prints "ok: ..." and exits with 0, or "REJECTED: ..." and 1; 2 is for files that cannot be read.
+It needs only Python and may be copied; docs/file-format.md has the formats. A digest tells that
+DATA are those of the claim, and outputs are computed without rounding.
 """
 
 import argparse
 import csv
 import gzip
 import hashlib
+import io
 import json
+import os
 import re
 import struct
 import sys
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, groupby
-from math import gcd, lcm
-from operator import mul
+from math import gcd, lcm, prod
+from operator import itemgetter, mul
 from typing import Any
 
 Ratio = tuple[int, int]  # n / m, with m > 0
-Affine = tuple[int, int, int]  # (a, b, d): the function (a t + b) / d of t, with d > 0
+Function = tuple[int, int, int]  # (a, b, d): the function (a t + b) / d of t, with d > 0
 Layer = tuple[bool, list[list[Ratio]], list[Ratio]]  # ReLU?, weights [input][unit], biases [unit]
-NUMBER = r"[+-]?([0-9]+/[0-9]+|(?=\.?[0-9])[0-9]*(\.[0-9]*)?([eE][+-]?0*[0-9]{1,3})?)"
-NPY = r"{'descr': '[<|](\w\d)', 'fortran_order': (T?)\w+, 'shape': \((\d+), (\d+)\), } *\n"
-NPY_CODES = dict(u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q", i8="q", f4="f", f8="d")
+NUMBER = re.compile(r"[+-]?([0-9]+/[0-9]+|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)")
+NPY = r"'descr': '([<>|])(..)', 'fortran_order': (True|False), 'shape': \((\d{1,18}), ?(\d{1,18})\)"
+NPY_CODES = dict(b1="B", u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q", i8="q")
+NPY_CODES |= dict(f2="e", f4="f", f8="d")
+IDX_CODES = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}
 
 
 def require(condition: object, reason: str) -> None:
@@ -34,58 +38,151 @@ def require(condition: object, reason: str) -> None:
         raise ValueError(reason)
 
 
-def shared(ratios: list[Ratio]) -> list[Ratio]:
-    """Return the ratios over a common denominator, unless that is much longer than they are."""
-    longest, d = max(max(n.bit_length(), m.bit_length()) for n, m in ratios), 1
-    for m in {m for _, m in ratios}:
-        d = lcm(d, m)
-        if d.bit_length() > 2 * longest + 64:
-            return ratios
-    return [(n * (d // m), d) for n, m in ratios]
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, whose keys must differ."""
+    require(len(dict(pairs)) == len(pairs), "FILE has an entry twice")
+    return dict(pairs)
 
 
 def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     """Return the layers and the claim of a network file."""
     with open(path, encoding="utf-8") as file:
-        net = json.load(file, object_pairs_hook=lambda p: dict(p) if len(dict(p)) == len(p) else p)
-    require(type(net) is dict and net.get("format") == "exactnet", "no network, or an entry twice")
+        net = json.load(file, object_pairs_hook=unique)
+    require(type(net) is dict and net.get("format") == "exactnet", "FILE is no network file")
     require("claim" in net, "FILE has no claim")
-    sizes, claim, layers = net["layer_sizes"], net["claim"], []
-    good = (len(net), len(claim), repr(net["version"])) == (7, 4, "1")
+    keys = {"format", "version", "layer_sizes", "activations", "weights", "biases", "claim"}
+    good = net.keys() == keys and type(net["version"]) is int and net["version"] == 1
     require(good, "FILE is of another version, or has other entries than it should")
-    numbers = [claim["features"], claim["outputs"], claim["points"], *sizes]
+    claim, sizes = net["claim"], net["layer_sizes"]
+    keys = {"points", "features", "outputs", "sha256"}
+    require(type(claim) is dict and claim.keys() == keys, "the claim has other entries")
+    require(type(sizes) is list and len(sizes) > 1, "layer_sizes in FILE is no list of two or more")
+    numbers = [claim["points"], claim["features"], claim["outputs"], *sizes]
     require(all(type(n) is int and n > 0 for n in numbers), "a size in FILE is not positive")
-    require(numbers[:2] == [sizes[0], sizes[-1]], "the claim is of a network of other sizes")
-    lists = net["activations"], net["weights"], net["biases"], sizes[:-1], sizes[1:]
-    for name, w, b, n, m in zip(*lists, strict=True):
-        rows = [[*v, c] for v, c in zip(w, b, strict=True) if type(v) is type(b) is list]
-        good = len(rows) == m and {len(row) for row in rows} == {n + 1}
-        require(good and name in ("relu", "linear"), "FILE has a wrong shape or activation")
-        good = all(re.fullmatch("-?[0-9]+(/[0-9]+)?", cell) for row in rows for cell in row)
-        require(good, "a parameter in FILE is not a rational as a string")
-        ratios = (shared([Fraction(cell).as_integer_ratio() for cell in row]) for row in rows)
-        *columns, biases = map(list, zip(*ratios, strict=True))
-        layers.append((name == "relu", columns, biases))
+    require(numbers[1:3] == [sizes[0], sizes[-1]], "the claim is of a network of other sizes")
+    parts, layers = [net["activations"], net["weights"], net["biases"]], []
+    require(all(type(part) is list for part in parts), "FILE has a wrong shape")
+    for name, weights, biases, n, m in zip(*parts, sizes[:-1], sizes[1:], strict=True):
+        require(name in ("relu", "linear"), "FILE has an unknown activation")
+        good = type(weights) is type(biases) is list and len(weights) == len(biases) == m
+        good = good and all(type(row) is list and len(row) == n for row in weights)
+        require(good, "FILE has a wrong shape")
+        rows = [[*row, bias] for row, bias in zip(weights, biases, strict=True)]
+        for cell in chain.from_iterable(rows):
+            good = type(cell) is str and re.fullmatch("-?[0-9]+(/0*[1-9][0-9]*)?", cell)
+            require(good, "a parameter in FILE is not a rational as a string")
+        ratios = [common([Fraction(cell).as_integer_ratio() for cell in row]) for row in rows]
+        *columns, constants = map(list, zip(*ratios, strict=True))
+        layers.append((name == "relu", columns, constants))
     return layers, claim
 
 
-def line(layer: Layer) -> tuple[list[int], Layer]:
+def common(ratios: list[Ratio]) -> list[Ratio]:
+    """Return the ratios over a common denominator."""
+    d = lcm(*(m for _, m in ratios))
+    if d.bit_length() > 2 * max(abs(v) for ratio in ratios for v in ratio).bit_length() + 64:
+        return ratios
+    return [(n * (d // m), d) for n, m in ratios]
+
+
+@lru_cache(4096)
+def number(cell: Any) -> int | Fraction:
+    """Return a number as it stands: "0.1" is one tenth, a float the fraction that it is."""
+    if type(cell) is str:
+        require(NUMBER.fullmatch(cell), f"{cell!a:.40} is not a number")
+        exponent = cell.lower().partition("e")[2].lstrip("+-0")
+        require(len(exponent) < 4 and int(exponent or "0") <= 400, f"{cell!a:.40} is out of range")
+    value = Fraction(cell)
+    return value.numerator if value.denominator == 1 else value
+
+
+def read_npy(path: str) -> Any:
+    """Return the rows of the matrix in an NPY file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    require(data[:8] in (b"\x93NUMPY\1\0", b"\x93NUMPY\2\0", b"\x93NUMPY\3\0"), "DATA is no NPY")
+    start = 10 if data[6] == 1 else 12
+    end = start + int.from_bytes(data[8:start], "little")
+    header = re.fullmatch(rf"\{{{NPY},? ?\}} *\n", data[start:end].decode("latin-1"))
+    order, kind, fortran, height, width = header.groups() if header else [""] * 5
+    require(kind in NPY_CODES and (kind[1] == "1" or order != "|"), "DATA is no matrix of numbers")
+    data, size = data[end:], int(height) * int(width) * int(kind[1])
+    require(len(data) == size > 0, "DATA is empty or not as long as it says")
+    require(kind != "b1" or max(data) < 2, "DATA has a truth value that is not 0 or 1")
+    length = height if fortran == "True" else width
+    lines = struct.iter_unpack(f"{order.replace('|', '<')}{length}{NPY_CODES[kind]}", data)
+    return zip(*lines, strict=True) if fortran == "True" else lines
+
+
+def read_images(path: str) -> Any:
+    """Return the rows of images in an IDX file, each with its label from the file beside it."""
+    folder, name = os.path.split(path)
+    name = re.sub(r"images([-.])idx3", r"labels\1idx1", name).removesuffix(".gz")
+    plain = os.path.join(folder, name)
+    names = sorted([plain, plain + ".gz"], reverse=path.endswith(".gz"))
+    parts = []
+    for name in (path, names[0] if os.path.exists(names[0]) else names[1]):
+        with open(name, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(name) if packed else open(name, "rb") as file:
+            zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+            require(zeros == 0 and code in IDX_CODES and 0 < dimensions < 33, f"{name!a} is no IDX")
+            shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+            item = struct.Struct(f">{prod(shape[1:])}{IDX_CODES[code]}")
+            data = file.read(shape[0] * item.size + 1)
+        require(len(data) == shape[0] * item.size > 0, f"{name!a} is not as long as it says")
+        parts.append((shape, item.iter_unpack(data)))
+    (shape, images), (labels_shape, labels) = parts
+    require(len(shape) > 1 and labels_shape == shape[:1], "DATA has not one label per image")
+    return map(tuple.__add__, images, labels)
+
+
+def read_data(path: str, wanted: list[str], M: int) -> Any:
+    """Yield features and targets of every point; the kind of file is told by its name."""
+    if re.search(r"images[-.]idx3", os.path.basename(path)):
+        require(not wanted, "--target is not for IDX files, whose labels are in another file")
+        rows = read_images(path)
+    elif os.path.splitext(path)[1].lower() == ".npy":
+        rows = read_npy(path)
+    else:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = io.StringIO(file.read(), newline="")
+        cells = csv.reader(text, skipinitialspace=True, strict=True)
+        rows = ([cell.strip(" \t\r\n") for cell in row] for row in cells if row)
+    first: Any = next(rows, [])
+    texts = [cell for cell in first if type(cell) is str and not NUMBER.fullmatch(cell)]
+    is_header = first and (len(texts) == len(first) or set(texts) & set(wanted))
+    names = first if is_header else []
+    numbers, targets = [str(c) for c in range(len(first))], []
+    for name in wanted or numbers[-M:]:
+        columns = names if wanted and name in names else numbers
+        require(columns.count(name) == 1, f"DATA has no column {name!a}, or several")
+        targets.append(columns.index(name))
+    features = [c for c in range(len(first)) if c not in targets]
+    require(features and len(set(targets)) == M, "DATA has no features, or other targets")
+    for k, row in enumerate(rows if names else chain([first], rows)):
+        require(len(row) == len(first), f"row {k} of DATA is not as long as the first")
+        values = [cell if type(cell) is int else number(cell) for cell in row]
+        yield [values[c] for c in features], [values[c] for c in targets]
+
+
+def direction(layer: Layer) -> tuple[list[int], Layer]:
     """Return integers w and the layer as one of w . x alone, if its rows are multiples of w."""
     rows = [[Fraction(*v) for v in row] for row in zip(*layer[1], strict=True)]
     first = next(filter(any, rows), rows[0])
-    common = lcm(*(v.denominator for v in first))
-    w = [v.numerator * (common // v.denominator) for v in first]
+    scale = lcm(*(v.denominator for v in first))
+    w = [v.numerator * (scale // v.denominator) for v in first]
     k = next((k for k, v in enumerate(w) if v), 0)
-    c = [row[k] / (w[k] or 1) for row in rows]
-    if any(row != [f * v for v in w] for row, f in zip(rows, c, strict=True)):
+    factors = [row[k] / (w[k] or 1) for row in rows]
+    if any(row != [c * v for v in w] for row, c in zip(rows, factors, strict=True)):
         return [], layer
-    flat = shared([f.as_integer_ratio() for f in c] + layer[2])
-    return w, (layer[0], [flat[: len(c)]], flat[len(c) :])
+    flat = common([c.as_integer_ratio() for c in factors] + layer[2])
+    return w, (layer[0], [flat[: len(rows)]], flat[len(rows) :])
 
 
-def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
-    """Return total + sign c z."""
-    (a, b, d), (n, m), (u, v, e) = total, c, z
+def add(total: Function, c: Ratio, f: Function, sign: int) -> Function:
+    """Return total + sign c f."""
+    (a, b, d), (n, m), (u, v, e) = total, c, f
     n, e = n * sign, e * m
     if d == e:
         return a + n * u, b + n * v, d
@@ -95,84 +192,30 @@ def add(total: Affine, c: Ratio, z: Affine, sign: int) -> Affine:
     return a // g, b // g, d // g
 
 
-def check(layers: list[Layer], depth: int, z: list[Affine], points: list[Any]) -> None:
-    """Compare outputs with targets at points (p, q, targets, row), where t = p / q.
+def require_exact(layers: list[Layer], inputs: list[Function], points: list[Any]) -> None:
+    """Require that the outputs at the points are the targets; the inputs are functions of t.
 
-    z are the values that enter layers[depth], prior to activation: functions of t, the same at all
-    the points. Neighbours with the same active units have the same functions in the next layer;
-    from one such group to the next, units that switch are added or removed.
+    Neighbours with the same positive inputs of a layer have the same sums, as functions of t;
+    from one such group to the next, inputs that switch are added or removed.
     """
-    relu = depth > 0 and layers[depth - 1][0]
-    if depth == len(layers):
-        for p, q, targets, row in points:
-            for (a, b, d), y in zip(z, targets, strict=True):
-                n = max(a * p + b * q, 0) if relu else a * p + b * q
-                require(n * y.denominator == y.numerator * d * q, f"wrong output at row {row}")
-        return
-    before, sums = [False] * len(z), [(0, n, m) for n, m in layers[depth][2]]
-    groups = groupby(points, lambda v: [not relu or a * v[0] + b * v[1] > 0 for a, b, _ in z])
-    for now, group in groups:
-        for k in (k for k in range(len(z)) if now[k] != before[k]):
-            column, sign = layers[depth][1][k], now[k] - before[k]
-            sums = [add(s, c, z[k], sign) for s, c in zip(sums, column, strict=True)]
-        before = now
-        check(layers, depth + 1, sums, list(group))
-
-
-@lru_cache(4096)
-def number(cell: Any) -> int | Fraction:
-    """Return a number as it stands: "0.1" is one tenth, a float the fraction that it is."""
-    require(type(cell) is not str or re.fullmatch(NUMBER, cell), f"{cell!a:.40} is not a number")
-    return v.numerator if (v := Fraction(cell)).denominator == 1 else v
-
-
-def table(path: str, wanted: list[str]) -> tuple[list[str], Any]:
-    """Return the names of the columns, if there are, and the rows of DATA."""
-    with open(path, "rb") as file:
-        data = file.read()
-    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    if data[:3] == b"\0\0\x08":  # IDX: bytes, those of images with their labels' behind them
-        start = 4 + 4 * data[3]
-        size = (len(data) - start) // int.from_bytes(data[4:8], "big")
-        items = [data[k : k + size] for k in range(start, len(data), size)]
-        other = re.sub(r"images([-.])idx3(?=[^/]*$)", r"labels\1idx1", path)
-        return [], items if other == path else map(bytes.__add__, items, table(other, [])[1])
-    if data[:6] == b"\x93NUMPY":
-        start = 10 + int.from_bytes(data[8:10], "little")
-        match = re.fullmatch(NPY, data[10:start].decode("latin-1"))
-        kind, by_column, height, width = match.groups() if match else [""] * 4
-        require(kind in NPY_CODES, "DATA is no matrix of integers or of float32 or float64")
-        width = height if by_column else width
-        records = struct.iter_unpack(f"<{width}{NPY_CODES[kind]}", data[start:])
-        return [], zip(*records, strict=True) if by_column else records
-    lines = csv.reader(data.decode("utf-8-sig").splitlines(True), skipinitialspace=True)
-    rows = ([cell.strip() for cell in row] for row in lines if row)
-    first = next(rows, [])
-    names = [cell for cell in first if not re.fullmatch(NUMBER, cell)]
-    header = len(names) == len(first) or set(names) & set(wanted)
-    return (first, rows) if header else ([], chain([first], rows))
-
-
-def confirmed(path: str, data: str, wanted: list[str]) -> str:
-    """Return what holds, or raise."""
-    layers, claim = read_network(path)
-    w, layers[0] = line(layers[0])
-    N, F, M, points = claim["points"], claim["features"], claim["outputs"], []
-    digest = hashlib.sha256(f"exactnet-data 1 {N} {F} {M}\n".encode())
-    names, rows = table(data, wanted)
-    targets = [names.index(c) if c in names else int(c) for c in wanted] or list(range(F, F + M))
-    for k, cells in enumerate(list(map(number, row)) for row in rows):
-        x, y = [v for c, v in enumerate(cells) if c not in targets], [cells[c] for c in targets]
-        require((len(x), len(y)) == (F, M), f"row {k} of DATA is not as long as the claim says")
-        digest.update((",".join(map(str, x + y)) + "\n").encode())
-        points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, k))
-        if not w:  # each point by itself, with its features as constant functions of t
-            check(layers, 0, [(0, v.numerator, v.denominator) for v in x], [points[k]])
-    require(len(points) == N, f"DATA has {len(points)} points, the claim says {N}")
-    require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim")
-    if w:  # all are functions of t = w . x
-        check(layers, 0, [(1, 0, 1)], sorted(points, key=lambda v: Fraction(v[0], v[1])))
-    return f"ok: the outputs at all {len(points)} points are exact, and the data are those claimed"
+    work = [(0, inputs, points)]  # what enters which layer at which points
+    while work:
+        depth, inputs, points = work.pop()
+        relu = depth > 0 and layers[depth - 1][0]
+        if depth == len(layers):
+            for p, q, targets, row in points:
+                for (a, b, d), y in zip(inputs, targets, strict=True):
+                    n = max(a * p + b * q, 0) if relu else a * p + b * q
+                    require(n * y.denominator == y.numerator * d * q, f"wrong output at row {row}")
+            continue
+        count = ([not relu or a * p + b * q > 0 for a, b, _ in inputs] for p, q, _, _ in points)
+        before, sums = [False] * len(inputs), [(0, n, m) for n, m in layers[depth][2]]
+        for now, group in groupby(zip(count, points, strict=True), itemgetter(0)):
+            for k in (k for k in range(len(inputs)) if now[k] != before[k]):
+                terms, sign = zip(sums, layers[depth][1][k], strict=True), now[k] - before[k]
+                sums = [add(total, c, inputs[k], sign) for total, c in terms]
+            before = now
+            work.append((depth + 1, sums, [point for _, point in group]))
 
 
 def main() -> int:
@@ -183,8 +226,26 @@ def main() -> int:
     parser.add_argument("--target", action="append", default=[], help="column; default: the last")
     options = parser.parse_args()
     getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
+    points: list[Any] = []  # (p, q, targets, row): there, t = p / q
     try:
-        print(confirmed(options.FILE, options.DATA, options.target))
+        layers, claim = read_network(options.FILE)
+        w, layers[0] = direction(layers[0])
+        N, F, M = claim["points"], claim["features"], claim["outputs"]
+        digest = hashlib.sha256(f"exactnet-data 1 {N} {F} {M}\n".encode())
+        for row, (x, y) in enumerate(read_data(options.DATA, options.target, M)):
+            require(len(x) == F, f"DATA has {len(x)} features, the claim says {F}")
+            digest.update((",".join(map(str, x + y)) + "\n").encode())
+            points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, row))
+            if not w:  # each point by itself, with its features as constant functions of t
+                require_exact(layers, [(0, v.numerator, v.denominator) for v in x], points[row:])
+        require(len(points) == N, f"DATA has {len(points)} points, the claim says {N}")
+        require(
+            digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim"
+        )
+        if w:  # all are functions of t = w . x
+            points.sort(key=lambda point: Fraction(point[0], point[1]))
+            require_exact(layers, [(1, 0, 1)], points)
+        print(f"ok: the outputs at all {N} points are exact, and the data are those claimed")
         return 0
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
