@@ -477,6 +477,7 @@ def test_arrays_in_parts(monkeypatch):
     with pytest.raises(ValueError, match="needs 96 bytes, it has 95"):
         _files.read_array(io.BytesIO(array.tobytes()[:-1]), (3, 4), array.dtype)
     assert _files.read_array(io.BytesIO(), (0, 4), array.dtype).shape == (0, 4)
+    assert _files.read_all(io.BytesIO(b"of several parts")) == b"of several parts"
     assert list(_files.parts(array, 5)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
     assert list(_files.parts(array, 64)) == [slice(0, 2), slice(2, 3)]
     assert list(_files.parts(array[:0])) == []

@@ -141,6 +141,7 @@ except KeyboardInterrupt:
         "write safetensors",
         "read safetensors",
         "read csv",
+        "read npy",
         "read npz",
         "write idx",
         "read idx",

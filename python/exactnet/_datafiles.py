@@ -17,7 +17,7 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._files import parts
+from exactnet._files import parts, read_all
 from exactnet.datasets import read_idx, unit_interval
 
 Data: TypeAlias = tuple[Any, Any]
@@ -104,11 +104,16 @@ def _read_npz(path: str, optional: bool) -> Data:
 
 def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
     with open(path, "rb") as file:
-        matrix = _npy_array(file.read())
+        matrix = _npy_array(read_all(file))
     if matrix.ndim != 2:
         raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
     k = _column(target, None, matrix.shape[1], n_features)
-    return (matrix, None) if k is None else (np.delete(matrix, k, axis=1), matrix[:, k])
+    if k is None:
+        return matrix, None
+    X = np.empty((len(matrix), matrix.shape[1] - 1), matrix.dtype)
+    for part in parts(X):
+        X[part] = np.delete(matrix[part], k, axis=1)
+    return X, matrix[:, k]
 
 
 def _npy_array(data: bytes) -> npt.NDArray[Any]:

@@ -229,6 +229,14 @@ def parts(array: npt.NDArray[Any], size: int = PART) -> Iterator[slice]:
         yield slice(k, min(k + step, len(array)))
 
 
+def read_all(file: Any) -> bytearray:
+    """Read a binary file to its end."""
+    data = bytearray()
+    while part := file.read(PART):
+        data += part
+    return data
+
+
 def read_array(file: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     """Read an array from where a binary file stands; ValueError if it ends before."""
     array = np.empty(shape, dtype)
