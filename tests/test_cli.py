@@ -678,7 +678,7 @@ def test_the_task_is_chosen_by_the_targets(tmp_path, run, name):
     status, out, err = run(*arguments, *options)
     assert (status, err) == (0, "")
     net = Network.load(tmp_path / "net")
-    assert (net.layer_sizes, list(net.activations)) == ([4, 30, n_outputs], activations)
+    assert (net.layer_sizes, net.activations) == ([4, 30, n_outputs], activations)
     assert ("accuracy" in out) == ("to classify" in out) == (activations != LINEAR)
 
 
@@ -923,7 +923,7 @@ def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained
         (train(classes, "--target", "1", "--momentum", "1"), "momentum must be in [0, 1)"),
         (train(classes, "--target", "1", "--seed", "-1"), "seed must be an integer from 0"),
         (train(classes, "--target", "y", "--loss", "cross_entropy"), "cross_entropy needs softmax"),
-        (train(classes, "--target", "y", "--learning-rate", "1e30"), "the loss is not finite"),
+        (train(classes, "--target", "y", "--learning-rate", "1e30"), "or a weight is not finite"),
         (("train", classes, "--target", "1", "-o", classes), "would replace what it is made from"),
         (
             ("train", npz["more"], "--test", classes, "--target", "1", "-o", classes),
