@@ -527,7 +527,8 @@ class MLPClassifier(ClassifierMixin, _MLP):
     n_threads : int
         Threads of a training, which pay for wide layers; results are the same.
     warm_start : bool
-        `fit` trains the network it has further, including its momentum and schedule.
+        `fit` trains the network it has further, including its momentum and schedule, and, unless
+        the last training had converged, the test of convergence and `early_stopping`.
     random_state : int, RandomState or None
         Of initial weights, shuffles, dropout and split. An integer is the seed of the `Network`.
     verbose : bool
