@@ -164,7 +164,9 @@ template <class T>
 void product(const Kernels<T>& kernels, std::size_t m, View<T> a, const Panels<T>& w, const T* bias,
              Panels<T>& z, std::size_t row, Poll& poll) {
     const std::size_t work = m * w.rows() * kernels.width;  // of a panel
-    const std::size_t most = std::max<std::size_t>(1, Poll::unit / work);
+    // without a division where one call will do
+    const std::size_t most =
+        work * w.count() <= Poll::unit ? w.count() : std::max<std::size_t>(1, Poll::unit / work);
     for (std::size_t p = 0; p < w.count(); p += most) {
         const std::size_t count = std::min(most, w.count() - p);
         kernels.product(m, w.rows(), a, w.data() + p * w.stride(), w.stride(), count,

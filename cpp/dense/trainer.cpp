@@ -211,7 +211,8 @@ void Trainer<T>::backward(Range rows, Poll& poll) {
 template <class T>
 void Trainer<T>::pass(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll poll) {
     constexpr std::size_t fewest = 96;  // which make up for another look at all weights
-    const std::size_t most = std::max(fewest, Poll::unit / work_);
+    const std::size_t most =
+        rows.end - rows.begin <= fewest ? fewest : std::max(fewest, Poll::unit / work_);
     Level& last = levels_.back();
     for (std::size_t begin = rows.begin; begin < rows.end; begin += most) {
         const Range part{begin, std::min(rows.end, begin + most)};
