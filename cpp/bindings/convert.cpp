@@ -30,11 +30,15 @@ void need_gmpy2() {
     }
 }
 
+/// Throws unless there is memory for a copy.
+void expect(mpz_srcptr value) { exact::memory::expect(mpz_size(value) * sizeof(mp_limb_t)); }
+
 }  // namespace
 
 exact::Integer to_integer(py::handle mpz) {
     need_gmpy2();
     if (!MPZ_Check(mpz.ptr())) throw py::type_error("expected gmpy2.mpz");
+    expect(MPZ(mpz.ptr()));
     exact::Integer value;
     mpz_set(value.get(), MPZ(mpz.ptr()));
     return value;
@@ -43,6 +47,8 @@ exact::Integer to_integer(py::handle mpz) {
 exact::Rational to_rational(py::handle mpq) {
     need_gmpy2();
     if (!MPQ_Check(mpq.ptr())) throw py::type_error("expected gmpy2.mpq");
+    expect(mpq_numref(MPQ(mpq.ptr())));
+    expect(mpq_denref(MPQ(mpq.ptr())));
     exact::Rational value;
     mpq_set(value.get(), MPQ(mpq.ptr()));
     return value;
@@ -50,6 +56,7 @@ exact::Rational to_rational(py::handle mpq) {
 
 py::object to_mpz(const exact::Integer& value) {
     need_gmpy2();
+    exact::memory::check();
     MPZ_Object* object = GMPy_MPZ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
     mpz_set(object->z, value.get());
@@ -58,6 +65,7 @@ py::object to_mpz(const exact::Integer& value) {
 
 py::object to_mpq(const exact::Rational& value) {
     need_gmpy2();
+    exact::memory::check();
     MPQ_Object* object = GMPy_MPQ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
     mpq_set(object->q, value.get());
@@ -75,6 +83,7 @@ void take_turns(std::size_t k) {
 
 template <class Value, class Convert>
 std::vector<Value> from_list(const py::list& values, const Convert& convert) {
+    exact::memory::renew();  // calls begin with their arguments
     std::vector<Value> result;
     result.reserve(values.size());
     for (const py::handle value : values) {
@@ -86,7 +95,9 @@ std::vector<Value> from_list(const py::list& values, const Convert& convert) {
 
 template <class Value, class Convert>
 py::list to_list(const std::vector<Value>& values, const Convert& convert) {
-    py::list result(values.size());
+    PyObject* list = PyList_New(static_cast<py::ssize_t>(values.size()));
+    if (list == nullptr) throw py::error_already_set();  // of which pybind11 makes a RuntimeError
+    const auto result = py::reinterpret_steal<py::list>(list);
     for (std::size_t k = 0; k < values.size(); ++k) {
         result[k] = convert(values[k]);
         take_turns(k);
@@ -109,6 +120,7 @@ py::list to_mpz_list(const std::vector<exact::Integer>& values) { return to_list
 py::list to_mpq_list(const std::vector<exact::Rational>& values) { return to_list(values, to_mpq); }
 
 exact::Monitor make_monitor(const py::object& progress) {
+    exact::memory::renew();
     // The caller's argument keeps `progress` alive for as long as the monitor is used.
     return exact::Monitor([progress = progress.ptr()](double share) {
         const py::gil_scoped_acquire gil;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exact/integer.hpp"
+#include "exact/memory.hpp"
 #include "exact/monitor.hpp"
 #include "exact/network.hpp"
 #include "exact/table.hpp"

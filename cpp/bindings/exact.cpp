@@ -175,6 +175,7 @@ py::tuple verify(const exact::Network& network, const OwnedTable& points, const 
 
 void bind_exact(py::module_& module) {
     const auto none = py::none();
+    exact::memory::install();
 
     py::class_<OwnedTable>(module, "Table",
                            "Rationals (rows, columns): integer numerators over one positive mpz "

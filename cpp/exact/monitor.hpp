@@ -1,4 +1,4 @@
-// Progress, cancellation and the thread loop shared by every long computation.
+// Progress, cancellation, the end of memory and the thread loop shared by every long computation.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,11 @@
 #include <exception>
 #include <functional>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "memory.hpp"
 
 namespace exactnet::exact {
 
@@ -36,8 +37,10 @@ class Monitor {
     }
 
     /// Counts `n` finished steps; 0 only gives the callback its turn. Throws `Cancelled` in a
-    /// worker when the work was cancelled, and whatever the callback throws in the owner.
+    /// worker when the work was cancelled, std::bad_alloc when memory has run out, and whatever the
+    /// callback throws in the owner.
     void step(std::uint64_t n = 1) {
+        memory::check();
         if (n != 0) done_.fetch_add(n, std::memory_order_relaxed);
         if (cancelled_.load(std::memory_order_relaxed)) throw Cancelled{};
         if (callback_ && std::this_thread::get_id() == owner_) poll();
@@ -120,7 +123,7 @@ void parallel_for(std::size_t n, std::size_t n_threads, Monitor& monitor, const 
                 --running;
                 finished.notify_one();
             });
-        } catch (const std::system_error&) {  // no more threads to be had: go on with fewer
+        } catch (const std::exception&) {  // no thread or no memory for one: go on with fewer
             const std::lock_guard lock(mutex);
             running -= n_threads - 1 - k;
             break;

@@ -31,8 +31,8 @@ struct Widths {
 /// As few blocks as a2 allows, because parameters grow with the number of blocks; then no deeper
 /// than needed.
 Widths used_widths(std::size_t n, std::size_t a2) {
-    const std::size_t blocks = (n + a2 - 1) / a2;
-    return {blocks, (n + blocks - 1) / blocks};
+    const std::size_t blocks = (n - 1) / a2 + 1;  // no sum that may overflow
+    return {blocks, (n - 1) / blocks + 1};
 }
 
 template <class Value>
@@ -418,7 +418,7 @@ Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Ratio
 }
 
 void check_sizes(std::size_t n_t, std::size_t n_y, std::size_t a1, std::size_t a2) {
-    if (n_t != n_y || n_t == 0 || a2 == 0 || (n_t + a2 - 1) / a2 > a1) {
+    if (n_t != n_y || n_t == 0 || a2 == 0 || (n_t - 1) / a2 + 1 > a1) {
         throw std::invalid_argument(
             "construct_theorem3: 1 <= len(t) = len(y) <= a1 * a2 is needed");
     }

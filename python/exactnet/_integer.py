@@ -197,15 +197,25 @@ def construct_integer(
     for table, name in ((points, "X"), (targets, "y")):
         if max(d.bit_length() for d in table.denominators) > exponent - 60:
             raise ValueError(f"{name} holds numbers too small for {dtype}: scale them")
-    # X itself, and the projections with what it takes to cut along them
-    check_memory(points.shape[0] * (8 * points.shape[1] + 40 * _CANDIDATES))
+    working = search_bytes(*points.shape, targets.shape[1])
+    check_memory(working)
     design = _search(_as_int64(points, "X"), _Targets.of(targets), hidden, dtype, seed, progress)
     sizes = (points.shape[1], *design.widths, targets.shape[1])
     # Measured: an mpq and its place take 120 bytes; the rows of the first layer share theirs.
     pairs = list(pairwise(sizes))
     parameters = 8 * math.prod(pairs[0]) + 120 * sum(a * b for a, b in pairs[1:])
-    check_memory(8 * math.prod(points.shape) + parameters)
+    check_memory(working + parameters)
     return design.network(points.denominators)
+
+
+def search_bytes(n: int, d: int, m: int) -> int:
+    """Predict what the search takes besides the network; measured.
+
+    X as integers, parts of it and a sample as floats; the weights of all candidates; projections
+    with what it takes to cut along them; targets and offsets.
+    """
+    copies = 8 * n * d + 16 * min(n * d, 2**22) + 16 * min(n, 512) * d
+    return copies + 500 * d + (230 if d > 1 else 100) * n + 40 * n * m + 10**5
 
 
 def _search(

@@ -6,6 +6,7 @@ All see a point as one number t, the projection that the first layer computes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -127,8 +128,30 @@ def _add_tails(
         before = t
 
 
+def predict_one_layer_bytes(line: Line, components: list[list[Any]]) -> int:
+    """Predict the bytes of the digits of `one_layer` that a small number does not have.
+
+    A weight is the difference of two slopes: its denominator has the digits of two gaps, its
+    numerator those of the longer one, and both have those of three targets.
+    """
+    order = sorted(range(len(line.t)), key=line.t.__getitem__)
+    bits = before = 0
+    for i, k in pairwise(order):
+        gap = line.t[k] - line.t[i]
+        here = gap.numerator.bit_length() + gap.denominator.bit_length()
+        bits += len(components) * max(0, here + before + max(here, before) - 64)
+        before = here
+    for values in components:
+        lengths = (v.numerator.bit_length() + v.denominator.bit_length() for v in values)
+        bits += sum(max(0, 6 * b - 128) for b in lengths)
+    return bits // 8
+
+
 def one_layer(
-    line: Line, components: list[list[Any]], width: int, a1: int | None = None
+    line: Line,
+    components: list[list[Any]],
+    width: int,
+    a1: int | None = None,
 ) -> ExactNetwork:
     """Interpolate linearly along t: a unit for every point but the last, in order of t.
 

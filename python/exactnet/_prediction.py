@@ -13,7 +13,7 @@ import gmpy2
 import numpy as np
 
 from exactnet import _core
-from exactnet._integer import _CANDIDATES, _ENOUGH, LIMITS, _depths
+from exactnet._integer import _CANDIDATES, _ENOUGH, LIMITS, _depths, search_bytes
 from exactnet._line import Line, one_layer
 from exactnet.construction import _overhead, near_square
 
@@ -265,7 +265,7 @@ class Model:
         different = min(second / 2, 2.5 * height * sigma / (blocks / 4 if d == 1 else 1))
         # Measured: an entry, an object, the arrays of the search.
         memory = 60 * second + 130 * different + 26 * between + 8 * hidden[0] * d
-        memory += 1e5 + (230 if d > 1 else 100) * n + 8 * n * m + 8 * min(n * d, 2**22)
+        memory += search_bytes(n, d, m) - 8 * n * d  # of X, which all predictions get below
         seconds = self._seconds(
             python=cuts * (8e-6 * blocks + 0.1e-6 * n + 6e-5 + 0.015e-6 * n * m)
             + sizes * (2.5e-9 * n * d + 1e-4)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import gmpy2
@@ -16,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet._memory import available_memory
 
 Progress: TypeAlias = Callable[[float], None]
 
@@ -64,10 +62,11 @@ class Table:
         return _core.Table.from_integers(flat, len(self.numerators), denominators)
 
 
-def as_points(X: Any, name: str = "X") -> Table:
+def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
     """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding.
 
-    A table is returned as it is, for callers that need the same data twice.
+    A table is returned as it is, for callers that need the same data twice. MemoryError if the
+    conversion takes more than `limit` bytes, by default a quarter of what there is.
     """
     if isinstance(X, Table):
         return X
@@ -77,17 +76,17 @@ def as_points(X: Any, name: str = "X") -> Table:
             raise ValueError(
                 f"{name} must be 2-dimensional (points, features), not of shape {cells.shape}"
             )
-        table = _from_array(cells, name)
+        table = _from_array(cells, name, limit)
     else:
         if not cells:
             raise ValueError(f"{name} is empty: it has no rows")
-        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name)
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name, limit)
     if 0 in table.shape:
         raise ValueError(f"{name} is empty: its shape is {table.shape}")
     return table
 
 
-def as_targets(y: Any, n_points: int, name: str = "y") -> Table:
+def as_targets(y: Any, n_points: int, name: str = "y", limit: int | None = None) -> Table:
     """Convert targets (points,) or (points, outputs) without rounding; one per point."""
     cells = y if isinstance(y, Table) else _as_cells(y, name)
     table: Table | None
@@ -102,11 +101,11 @@ def as_targets(y: Any, n_points: int, name: str = "y") -> Table:
             )
         if cells.shape[1] == 0:
             raise ValueError(f"{name} is empty: its shape is {cells.shape}")
-        table = None if cells.size == 0 else _from_array(cells, name)
+        table = None if cells.size == 0 else _from_array(cells, name, limit)
     elif any(_is_row(cell) for cell in cells):
-        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name)
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name, limit)
     else:
-        table = _from_rows([[cell] for cell in cells], name) if cells else None
+        table = _from_rows([[cell] for cell in cells], name, limit) if cells else None
     n_targets = 0 if table is None else table.shape[0]
     if table is None or n_targets != n_points:
         raise ValueError(f"{name} has {n_targets} rows but X has {n_points}")
@@ -165,14 +164,14 @@ def _as_row(row: Any, name: str, r: int) -> list[Any]:
     return row.tolist() if isinstance(row, np.ndarray) else list(row)
 
 
-def _from_array(array: npt.NDArray[Any], name: str) -> Table:
+def _from_array(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
     kind = array.dtype.kind
     if kind in "biu":
         return Table(_from_integers(array), [1] * array.shape[1])
     if kind == "f" and array.dtype.itemsize <= 8:
-        return _from_floats(array, name)
+        return _from_floats(array, name, limit)
     if kind in "fO":
-        return _from_rows([list(row) for row in array], name)
+        return _from_rows([list(row) for row in array], name, limit)
     raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
 
 
@@ -190,10 +189,11 @@ def _from_integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return result.view(np.int64) if small else result.astype(object)
 
 
-def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
+def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
     """Scale binary fractions to integers, column by column to keep temporaries small."""
     numerators: npt.NDArray[Any] = np.empty(array.shape, dtype=np.int64)
     denominators = []
+    before = 0  # bytes of the columns so far that 64 bits do not hold
     for c in range(array.shape[1]):
         column = array[:, c].copy()
         if not np.isfinite(column).all():
@@ -214,7 +214,7 @@ def _from_floats(array: npt.NDArray[Any], name: str) -> Table:
                 up >= 0, mantissa << np.clip(up, 0, 62), mantissa >> np.clip(-up, 0, 62)
             )
         else:
-            _check_column(len(array), highest, name, c)
+            before = _check_column(before, len(array), highest, name, c, limit)
             column_numerators = np.array(
                 [
                     m << u if u >= 0 else m >> -u
@@ -248,20 +248,21 @@ def trailing_zeros(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.frexp((integers & -integers).astype(np.float64))[1].astype(np.int64) - 1
 
 
-def _from_rows(rows: list[list[Any]], name: str) -> Table:
+def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
     width = len(rows[0])
     for r, row in enumerate(rows):
         if len(row) != width:
             raise ValueError(f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}")
     columns, denominators = [], []
     small = True
+    before = 0
     for c, cells in enumerate(zip(*rows, strict=True)):
         if set(map(type, cells)) == {int}:
             column, common = list(cells), 1
         else:
             ratios = [_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
             common = math.lcm(*{d for _, d in ratios})
-            _check_column(len(rows), common.bit_length(), name, c)
+            before = _check_column(before, len(rows), common.bit_length(), name, c, limit)
             column = [n * (common // d) for n, d in ratios]
         small = small and -_SMALL < min(column) and max(column) < _SMALL
         columns.append(column)
@@ -272,30 +273,15 @@ def _from_rows(rows: list[list[Any]], name: str) -> Table:
     return Table(numerators, denominators)
 
 
-def _check_column(rows: int, bits: int, name: str, c: int) -> None:
-    """Refuse a column whose common denominator would not fit into memory, before scaling it."""
-    predicted = rows * bits // 8
-    if predicted > available_memory() / 4:
+def _check_column(before: int, rows: int, bits: int, name: str, c: int, limit: int | None) -> int:
+    """Refuse a column that with those before it would not fit into memory, before scaling it."""
+    predicted = before + rows * bits // 8
+    if predicted > 2**17 and predicted > (available_memory() // 4 if limit is None else limit):
         raise MemoryError(
             f"column {c} of {name} would take about {predicted / 2**20:.3g} MiB over its common "
             f"denominator of {bits} bits: its numbers are of too different kinds"
         )
-
-
-def available_memory() -> int:
-    """Return the bytes that this process may still take, as far as the system tells."""
-    limits = []
-    try:
-        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
-        limits += [int(n) * 1024 for n in re.findall(r"^MemAvailable: +([0-9]+)", meminfo, re.M)]
-        # of a container: its limit less what it uses
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        if limit != "max":
-            used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
-            limits.append(max(0, int(limit) - int(used)))
-    except (OSError, ValueError):
-        pass
-    return min(limits) if limits else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return predicted
 
 
 def _ratio(value: Any, where: str, *index: int) -> tuple[int, int]:

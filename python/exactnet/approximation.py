@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from exactnet import _finite_differences
 from exactnet._checks import positive_integer
-from exactnet._tables import available_memory, to_mpq
+from exactnet._memory import available_memory
+from exactnet._tables import to_mpq
 from exactnet.network import Network
 
 Array: TypeAlias = npt.NDArray[np.float64]

@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._checks import positive_integer, thread_count
+from exactnet._checks import positive_integer, shown, thread_count
 from exactnet._extension import along
 from exactnet._integer import LIMITS, construct_integer
-from exactnet._line import Line, one_layer, theorem4, zeros
+from exactnet._line import Line, one_layer, predict_one_layer_bytes, theorem4, zeros
+from exactnet._memory import available_memory
 from exactnet._tables import (
     Progress,
     Table,
     as_integers,
     as_points,
     as_targets,
-    available_memory,
 )
 from exactnet.exact_network import ExactNetwork
 
@@ -29,6 +29,8 @@ CONSTRUCTIONS = ("auto", "theorem3", "theorem4", "one_layer", "integer")
 ENCODINGS = (None, "scalar", "one_hot")
 PROJECTIONS = ("smallest", "random", "lexicographic")
 SCALES = ("least", "worst_case")
+
+_BLAS_BYTES = 2**26
 
 
 def capacity(a1: int, a2: int, outputs: int = 1) -> int:
@@ -166,11 +168,14 @@ def memorize(
     limit = _memory_limit(max_bytes)
     widths = None if hidden is None else _check_hidden(hidden)
 
-    points = as_points(X)
-    targets = _encoded(as_targets(y, points.shape[0]), encoding)
-    n_outputs = targets.shape[1]
+    table_limit = None if max_bytes is None else limit
+    points = as_points(X, limit=table_limit)
+    targets = as_targets(y, points.shape[0], limit=table_limit)
+    n_outputs = _n_outputs(targets, encoding)
     if construction == "theorem3" and n_outputs != 1:
         raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
+    digits_of_data = 4 * _digits(points) + 2 * _digits(targets)
+    _check_memory(digits_of_data, limit)
     kept = _merge_duplicates(points, targets, progress)
     n_points = len(kept)
     if n_points < points.shape[0]:
@@ -178,16 +183,29 @@ def memorize(
     if construction == "integer":
         if not isinstance(projection, str) or projection != "smallest":
             raise ValueError('"integer" chooses its projections itself: projection="smallest"')
+        _check_memory(24 * n_points * n_outputs, limit)
+        if available_memory() < _BLAS_BYTES:
+            raise MemoryError(
+                f'"integer" needs {_BLAS_BYTES >> 20} MiB of memory for NumPy\'s products, which '
+                "end the process where they find none: use another construction"
+            )
+        targets = _encoded(targets, n_outputs)
         return construct_integer(
             points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
         )
     construction, widths = _plan(construction, widths, n_points, n_outputs)
     overhead = _overhead(construction, widths, points.shape[1], n_points, n_outputs)
+    overhead += digits_of_data
     _check_memory(overhead, limit)
 
+    targets = _encoded(targets, n_outputs)
     line = _project(points, kept, projection, int(seed), progress)
+    copies = 4 if construction == "one_layer" else 6
+    overhead += copies * sum(max(0, t.numerator.bit_length() - 64) for t in line.t) // 8
+    _check_memory(overhead, limit)
     components = [targets.rationals(c) for c in range(n_outputs)]
     if construction == "one_layer":
+        _check_memory(overhead + predict_one_layer_bytes(line, components), limit)
         a1 = widths[0] if len(widths) == 2 else None
         return _remember(one_layer(line, components, widths[-1], a1), line)
     a1, a2 = widths
@@ -233,24 +251,33 @@ def _check_hidden(hidden: Any) -> tuple[int, ...]:
     except TypeError:
         widths = ()
     if len(widths) not in (1, 2):
-        raise ValueError(f"hidden must be one or two widths (a1, a2), not {hidden!r}")
+        raise ValueError(f"hidden must be one or two widths (a1, a2), not {shown(hidden)}")
     return tuple(positive_integer(a, f"hidden[{k}]") for k, a in enumerate(widths))
 
 
-def _encoded(targets: Table, encoding: str | None) -> Table:
-    """Return targets as outputs of the network."""
+def _n_outputs(targets: Table, encoding: str | None) -> int:
+    """Return how many outputs the encoded targets have."""
     if encoding is None:
-        return targets
+        return targets.shape[1]
     labels = targets.numerators
     if labels.shape[1] != 1 or targets.denominators != [1] or labels.min() < 0:
         raise ValueError(f"encoding={encoding!r} needs y to be one label 0, 1, ... per point")
     if encoding == "scalar":
-        return targets
+        return 1
     highest = int(labels.max())
     if highest >= 2**16:
-        raise ValueError(f"y has a label of {highest}: one_hot makes an output for each below it")
-    one_hot = labels == np.arange(max(2, highest + 1))
-    return Table(one_hot.astype(np.int64), [1] * one_hot.shape[1])
+        raise ValueError(
+            f"y has a label of {shown(highest)}: one_hot makes an output for each below it"
+        )
+    return max(2, highest + 1)
+
+
+def _encoded(targets: Table, n_outputs: int) -> Table:
+    """Return targets as outputs of the network: one_hot where these are more than the targets."""
+    if n_outputs == targets.shape[1]:
+        return targets
+    one_hot = targets.numerators == np.arange(n_outputs)
+    return Table(one_hot.astype(np.int64), [1] * n_outputs)
 
 
 def _plan(
@@ -361,8 +388,21 @@ def _overhead(
     return copies + 8 * a1 * (n_features + a2) + 256 * used + 512 * n_points * n_outputs
 
 
+def _digits(table: Table) -> int:
+    """Return the bytes of integers that are too long for 64 bits, as objects."""
+    if table.numerators.dtype != object:
+        return 0
+    return sum(40 + n.bit_length() // 8 for n in table.numerators.ravel().tolist())
+
+
 def _memory_limit(max_bytes: int | None) -> int:
-    return available_memory() if max_bytes is None else positive_integer(max_bytes, "max_bytes")
+    # no machine has more, whatever the caller allows
+    most = 2**48
+    return (
+        available_memory()
+        if max_bytes is None
+        else min(positive_integer(max_bytes, "max_bytes"), most)
+    )
 
 
 def _check_memory(predicted: float, limit: int) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from exactnet import _core, _network_file, training
 from exactnet._checks import choice, entries, is_integer, positive_integer, real_array, shown
 from exactnet._files import parts
+from exactnet._memory import available_memory
 from exactnet.activations import Activation, describe
 from exactnet.training import Callback, DivergenceError, History, OptimizerState, Rate
 
@@ -98,6 +99,14 @@ class Network:
         choice(init, INITS, "init")
         dtype = dtype.name if isinstance(dtype, np.dtype) else dtype
         choice(dtype, tuple(_CORE), "dtype")
+        # as drawn in float64, and as arrays and in the core's order
+        itemsize = 8 + 2 * np.dtype(dtype).itemsize
+        predicted = itemsize * sum((a + 1) * b for a, b in pairwise(sizes))
+        if predicted > 2**20 and predicted > available_memory():
+            raise MemoryError(
+                f"layer_sizes={shown(sizes)} would take about {min(predicted, 10**300) / 2**20:.3g}"
+                " MiB, more than there is: use smaller layers"
+            )
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little")
         if not is_integer(seed) or not 0 <= seed < 2**64:

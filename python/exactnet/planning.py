@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from exactnet._checks import positive_integer
+from exactnet._checks import positive_integer, shown
 from exactnet._prediction import Model, Prediction, this_machine
 from exactnet.construction import capacity
 
@@ -210,7 +210,7 @@ def _row(prediction: Prediction, m: int) -> PlanRow:
 def _size(value: Any, name: str) -> int:
     size = positive_integer(value, name)
     if size > _MOST:
-        raise ValueError(f"{name} must be at most 2**48, not {size}")
+        raise ValueError(f"{name} must be at most 2**48, not {shown(size)}")
     return size
 
 
