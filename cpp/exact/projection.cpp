@@ -54,6 +54,7 @@ std::vector<Integer> column_offsets(const Table& points, Monitor& monitor) {
     for (std::size_t c = 0; c < points.cols; ++c) {
         const Integer* low = &points.big[c];
         for (std::size_t r = 1; r < points.rows; ++r) {
+            if (r % 1024 == 0) monitor.step(0);
             if (points.big[r * points.cols + c] < *low) low = &points.big[r * points.cols + c];
         }
         monitor.step(0);
@@ -63,7 +64,7 @@ std::vector<Integer> column_offsets(const Table& points, Monitor& monitor) {
 }
 
 /// The gcd of a column's distances from its offset; 0 for a constant column.
-Integer column_step(const Table& points, std::size_t c, const Integer& offset) {
+Integer column_step(const Table& points, std::size_t c, const Integer& offset, Monitor& monitor) {
     if (points.is_small()) {
         const auto low = static_cast<std::int64_t>(mpz_get_si(offset.get()));
         std::int64_t step = 0;
@@ -74,6 +75,7 @@ Integer column_step(const Table& points, std::size_t c, const Integer& offset) {
     }
     Integer step;
     for (std::size_t r = 0; r < points.rows && !step.is_one(); ++r) {
+        monitor.step(0);
         step = gcd(step, points.big[r * points.cols + c] - offset);
     }
     return step;
@@ -114,6 +116,7 @@ Columns<Value, Stored> normalise(const Table& points, const Projection& affine, 
     for (std::size_t r = 0; r < points.rows; ++r) {  // in the table's order of memory
         monitor.step(0);
         for (std::size_t k = 0; k < n; ++k) {
+            if (k % 1024 == 1023) monitor.step(0);
             const std::size_t c = columns.index[k];
             Value value;
             if constexpr (std::is_same_v<Value, std::int64_t>) {
@@ -329,7 +332,7 @@ Projection choose_projection(const Table& points, Strategy strategy, std::uint64
     projection.offsets = column_offsets(points, monitor);
     for (std::size_t c = 0; c < points.cols; ++c) {
         monitor.step(0);
-        projection.steps.push_back(column_step(points, c, projection.offsets[c]));
+        projection.steps.push_back(column_step(points, c, projection.offsets[c], monitor));
     }
     if (strategy == Strategy::lexicographic) {
         lexicographic(points, projection, monitor);

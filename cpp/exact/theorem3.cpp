@@ -132,7 +132,10 @@ IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rati
         y_step = gcd(y_step, value - y_low);
     }
     if (y_step.sign() == 0) y_step = 1;
-    for (Integer& value : ys) value = exact_div(value - y_low, y_step);
+    for (Integer& value : ys) {
+        monitor.step(0);
+        value = exact_div(value - y_low, y_step);
+    }
 
     IntegerProblem problem;
     problem.data = cut(ts, ys, widths, monitor);
@@ -148,7 +151,10 @@ IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rati
     }
     data.breaks.push_back(block_high(data, data.blocks - 1) + Integer(1));
     if (!unit.is_one()) {
-        for (Integer& value : data.t) value *= unit;
+        for (Integer& value : data.t) {
+            monitor.step(0);
+            value *= unit;
+        }
         for (Integer& value : data.breaks) value *= unit;
         for (std::size_t i = 1; i < data.blocks; ++i) {
             if (data.breaks[i] == block_high(data, i - 1)) data.breaks[i] += Integer(1);

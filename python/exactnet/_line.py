@@ -5,8 +5,9 @@ All see a point as one number t, the projection that the first layer computes.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -38,7 +39,8 @@ class Line:
     def first_layer(self, breakpoints: list[Any], width: int) -> tuple[Array, Array]:
         """Return weights and biases of units ReLU(t - breakpoint), and unused ones up to width."""
         weights, biases = zeros(width, len(self.row)), zeros(width)
-        weights[: len(breakpoints)] = self.row
+        for rows in _parts(len(breakpoints), len(self.row)):
+            weights[rows] = self.row
         biases[: len(breakpoints)] = [self.constant - b for b in breakpoints]
         return weights, biases
 
@@ -59,7 +61,7 @@ def theorem4(
     """
     m, n = len(components), len(line.t)
     depth = a2 // m
-    order = sorted(range(n), key=line.t.__getitem__) if n > a1 * depth else list(range(n))
+    order = in_order(line.t) if n > a1 * depth else list(range(n))
     inside, outside = order[: a1 * depth], order[a1 * depth :]
     groups = _core.construct_theorem3(
         [line.t[k] for k in inside],
@@ -128,15 +130,30 @@ def _add_tails(
         before = t
 
 
-def predict_one_layer_bytes(line: Line, components: list[list[Any]]) -> int:
+def in_order(t: list[Any]) -> list[int]:
+    """Return the indices that sort t.
+
+    In short runs that are then merged in pairs: between them Ctrl-C is answered.
+    """
+    step = 2**14
+    runs = [range(k, min(k + step, len(t))) for k in range(0, len(t), step)]
+    orders = [sorted(run, key=t.__getitem__) for run in runs]
+    while len(orders) > 1:
+        orders = [
+            sorted(itertools.chain(*orders[k : k + 2]), key=t.__getitem__)
+            for k in range(0, len(orders), 2)
+        ]
+    return orders[0]
+
+
+def predict_one_layer_bytes(line: Line, components: list[list[Any]], order: list[int]) -> int:
     """Predict the bytes of the digits of `one_layer` that a small number does not have.
 
     A weight is the difference of two slopes: its denominator has the digits of two gaps, its
     numerator those of the longer one, and both have those of three targets.
     """
-    order = sorted(range(len(line.t)), key=line.t.__getitem__)
     bits = before = 0
-    for i, k in pairwise(order):
+    for i, k in itertools.pairwise(order):
         gap = line.t[k] - line.t[i]
         here = gap.numerator.bit_length() + gap.denominator.bit_length()
         bits += len(components) * max(0, here + before + max(here, before) - 64)
@@ -150,6 +167,7 @@ def predict_one_layer_bytes(line: Line, components: list[list[Any]]) -> int:
 def one_layer(
     line: Line,
     components: list[list[Any]],
+    order: list[int],
     width: int,
     a1: int | None = None,
 ) -> ExactNetwork:
@@ -157,13 +175,14 @@ def one_layer(
 
     Parameters
     ----------
+    order : list of int
+        Of the points along t.
     width : int
         Of the layer that interpolates, at least the number of points - 1.
     a1 : int, optional
         Width of a hidden layer before it, which hands t on.
     """
     n, m = len(line.t), len(components)
-    order = sorted(range(n), key=line.t.__getitem__)
     t = [line.t[k] for k in order]
     last, last_bias = zeros(m, width), zeros(m)
     for component, values in enumerate(components):
@@ -189,4 +208,15 @@ def one_layer(
 
 def zeros(*shape: int) -> Array:
     """Return an array of mpq 0."""
-    return np.full(shape, gmpy2.mpq(0), dtype=object)
+    array = np.empty(shape, dtype=object)
+    zero = gmpy2.mpq(0)
+    for rows in _parts(shape[0], *shape[1:]):
+        array[rows] = zero
+    return array
+
+
+def _parts(rows: int, columns: int = 1) -> Iterator[slice]:
+    """Yield parts of a matrix that are filled in some milliseconds, so that Ctrl-C is answered."""
+    step = max(1, 2**20 // columns)
+    for begin in range(0, rows, step):
+        yield slice(begin, min(begin + step, rows))

@@ -50,7 +50,7 @@ def this_machine() -> Machine:
         return min(seconds)
 
     return Machine(
-        shortest(lambda: one_layer(line, [y], len(t))) / 3.3e-4,
+        shortest(lambda: one_layer(line, [y], list(range(len(t))), len(t))) / 3.3e-4,
         shortest(lambda: _core.choose_projection(table, "smallest", 0, None)) / 2.2e-3,
         shortest(lambda: _core.construct_theorem3(t, [y], 20, 20, "least", 1, None)) / 2.4e-3,
     )

@@ -429,7 +429,10 @@ class _Checked(_Pieces):
             [self._on_grid, [self.values.as_float(v) for v in (*nodes, *inner.tolist())]]
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            off = float(np.abs(network.predict(x[:, None])[:, 0] - y).max())
+            # in parts, between which Ctrl-C is answered
+            parts = range(0, len(x), 1024)
+            outputs = [network.predict(x[k : k + 1024, None])[:, 0] for k in parts]
+            off = float(np.abs(np.concatenate(outputs) - y).max())
         return _approximation(network, off if math.isfinite(off) else math.inf, False, nodes)
 
 

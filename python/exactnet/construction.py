@@ -14,7 +14,7 @@ from exactnet import _core
 from exactnet._checks import positive_integer, shown, thread_count
 from exactnet._extension import along
 from exactnet._integer import LIMITS, construct_integer
-from exactnet._line import Line, one_layer, predict_one_layer_bytes, theorem4, zeros
+from exactnet._line import Line, in_order, one_layer, predict_one_layer_bytes, theorem4, zeros
 from exactnet._memory import available_memory
 from exactnet._tables import (
     Progress,
@@ -205,9 +205,10 @@ def memorize(
     _check_memory(overhead, limit)
     components = [targets.rationals(c) for c in range(n_outputs)]
     if construction == "one_layer":
-        _check_memory(overhead + predict_one_layer_bytes(line, components), limit)
+        order = in_order(line.t)
+        _check_memory(overhead + predict_one_layer_bytes(line, components, order), limit)
         a1 = widths[0] if len(widths) == 2 else None
-        return _remember(one_layer(line, components, widths[-1], a1), line)
+        return _remember(one_layer(line, components, order, widths[-1], a1), line)
     a1, a2 = widths
     digits = sum(
         _core.predict_theorem3_bytes(
