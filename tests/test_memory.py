@@ -235,7 +235,7 @@ def test_counts_of_any_size_that_say_nothing_of_memory():
         lambda: plan(long),
         lambda: Network([3, long]),
     ):
-        with pytest.raises(ValueError, match=r"must be .*, not an int that cannot be printed$"):
+        with pytest.raises(ValueError, match=r"must be .*, not an? int that cannot be printed$"):
             call()
 
 
