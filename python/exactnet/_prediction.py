@@ -172,7 +172,7 @@ class Model:
         # Measured; a row of the first layer is the same objects in every unit.
         memory = 460 * n + 8 * n * d + 275 * n * m
         seconds = self._common_seconds() + self._seconds(
-            python=1.2e-6 * n + 1.0e-6 * n * m + 5e-9 * n * d
+            python=2.2e-6 * n + 1.0e-6 * n * m + 5e-9 * n * d
         )
         return self._prediction("one_layer", None, (width,), largest, memory, seconds, bits)
 
@@ -320,7 +320,7 @@ class Model:
     def _merge_seconds(self) -> float:
         """Conversion of the data, and the search for equal rows."""
         n, d = self.n, self.d
-        return self._seconds(python=1.5e-4 + 2e-6 * d, search=0.15e-6 * n + 8e-9 * n * d)
+        return self._seconds(python=6e-4 + 2e-6 * d, search=0.15e-6 * n + 8e-9 * n * d)
 
     def _common_seconds(self) -> float:
         return self._merge_seconds() + self._projection_seconds()
