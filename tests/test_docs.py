@@ -50,6 +50,20 @@ def test_readme():
     assert runner.summarize().failed == 0
 
 
+def test_guarantees_name_tests_that_exist():
+    text = (ROOT / "docs/guarantees.md").read_text()
+    promises = [line for line in text.splitlines() if line.startswith("| ")]
+    promises = [line for line in promises if not line.startswith("| promise")]
+    assert len(promises) > 30
+    for line in promises:
+        named = re.findall(r"`(test_\w+\.(?:py|cpp))::(\w+)`", line.split("|")[-2])
+        assert named, f"no test shows: {line}"
+        for file, name in named:
+            path = ROOT / "tests" / ("cpp" if file.endswith(".cpp") else "") / file
+            definition = f"\nTEST({name})" if file.endswith(".cpp") else f"\ndef {name}("
+            assert definition in path.read_text(), f"{file}::{name}"
+
+
 def program_of_the_file_format(first, after):
     """Return one of the programs in docs/file-format.md."""
     text = (ROOT / "docs/file-format.md").read_text()

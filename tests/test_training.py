@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import ISAS, interrupt, random_network, slow, targets_for
-from exactnet import Network, datasets
+from exactnet import Network, datasets, memorize, sweep, verify
 from exactnet.network import DivergenceError
 from exactnet.schedules import Exponential, StepDecay
 from reference import exact_gradients, numpy_train
@@ -484,6 +484,35 @@ def test_another_thread_runs_during_fit(np_rng):
         thread.join()
     # With the GIL held there would be next to none.
     assert sum(start < t < end for t in ticks) > 0.1 * (end - start) / 0.001
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_no_threads_are_left(np_rng, n_threads):
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    X, labels = np_rng.random((500, 20), dtype=np.float32), np_rng.integers(0, 3, 500)
+    before = threads()
+    during = []
+    net = Network([20, 8, 3], seed=0)
+    net.fit(
+        X,
+        labels,
+        epochs=2,
+        n_threads=n_threads,
+        callbacks=[lambda *_: during.append(threads() - before)],
+    )
+    assert during == [min(n_threads, os.cpu_count()) - 1] * 2
+    with pytest.raises(ZeroDivisionError):
+        net.fit(X, labels, n_threads=n_threads, callbacks=[lambda *_: 1 / 0])
+    exact = memorize(np.arange(300)[:, None], np.arange(300) % 7, n_threads=n_threads)
+    assert verify(exact, np.arange(300)[:, None], np.arange(300) % 7, n_threads=n_threads)
+    sweep([dict(layer_sizes=[20, 4, 3])] * 3, X, labels, n_jobs=n_threads)
+    deadline = time.monotonic() + 5  # the system lists an ended thread for a moment longer
+    while threads() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threads() == before
 
 
 def test_import_is_quick():

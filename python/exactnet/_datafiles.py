@@ -116,7 +116,7 @@ def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
     return X, matrix[:, k]
 
 
-def _npy_array(data: bytes) -> npt.NDArray[Any]:
+def _npy_array(data: bytes | bytearray) -> npt.NDArray[Any]:
     """Return the array of real numbers in an NPY file; its bytes are all there is to it.
 
     np.load also takes text that is only similar to a header, and data beyond the shape.

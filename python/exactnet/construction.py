@@ -107,7 +107,7 @@ def memorize(
         Size of the constants of Theorems 3 and 4: the least admissible, or those of the article's
         proof, which are far larger and reproduce its printed parameters.
     seed : int
-        For the projections that draw random numbers; the same on every machine.
+        For the projections that draw random numbers: the same seed draws the same.
     encoding : {None, "scalar", "one_hot"}
         With "one_hot" y are labels 0, 1, ... and the network has an output for each, 1 for the
         label and 0 for the others; with "scalar" y are labels and the output is the label.

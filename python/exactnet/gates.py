@@ -75,7 +75,7 @@ def learned(name: str, *, seed: int = 0, epochs: int = 1000) -> tuple[Network, H
     ----------
     name : {"AND", "OR", "NAND", "XOR"}
     seed : int
-        Of the initial weights; the same gate on every machine.
+        Of the initial weights: the same seed gives the same gate.
     epochs : int
 
     Returns

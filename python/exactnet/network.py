@@ -54,8 +54,8 @@ class Network:
         (2010) and of He et al. (2015), with biases 0.
     dtype : {"float32", "float64"}
     seed : int, optional
-        Of the initial weights and of every shuffle; the same network on every machine. By default
-        a new one every time.
+        Of the initial weights and of every shuffle: the same seed gives the same network, within
+        the limits of docs/guarantees.md. By default a new one every time.
 
     Attributes
     ----------
