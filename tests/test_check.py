@@ -361,6 +361,8 @@ def test_the_name_tells_the_kind(tmp_path, run):
     assert run(path, tmp_path / "data.csv.gz")[0] == 1
     np.savez(tmp_path / "data.npz", X=X, y=y)
     assert run(path, tmp_path / "data.npz")[0] == 1
+    (tmp_path / "csv.NPZ").write_bytes(data.read_bytes())
+    assert run(path, tmp_path / "csv.NPZ")[0] == 1
     data.write_bytes(b"")
     assert run(path, data)[0] == 1
 
@@ -705,7 +707,7 @@ def test_data_that_the_network_reproduces_are_not_enough(tmp_path, run):
     path, data = claimed(tmp_path, net, [[1, 5], [2, 6]], [2, 4])
     data.write_text("1,5,2\n2,7,4\n")
     status, out = run(path, data)
-    assert (status, out) == (1, "REJECTED: the digest of DATA is not that of the claim\n")
+    assert (status, out) == (1, "REJECTED: the digest of DATA is not the claim's\n")
     data.write_text("1,5,2\n2,6/1,4.0\n")  # but other ways to write the same numbers are
     assert run(path, data)[0] == 0
 
@@ -741,9 +743,9 @@ FAULTS = {
     "points is a float": (set_claim(points=4.0), "a size in FILE is not positive"),
     "points is a string": (set_claim(points="4"), "a size in FILE is not positive"),
     "points is NaN": (set_claim(points=float("nan")), "a size in FILE is not positive"),
-    "wrong digest": (set_claim(sha256="0" * 64), "the digest of DATA is not that of the claim"),
-    "empty digest": (set_claim(sha256=""), "the digest of DATA is not that of the claim"),
-    "digest is null": (set_claim(sha256=None), "the digest of DATA is not that of the claim"),
+    "wrong digest": (set_claim(sha256="0" * 64), "the digest of DATA is not the claim's"),
+    "empty digest": (set_claim(sha256=""), "the digest of DATA is not the claim's"),
+    "digest is null": (set_claim(sha256=None), "the digest of DATA is not the claim's"),
     "no digest": (lambda d: d["claim"].pop("sha256"), "the claim has other entries"),
     "further entry of the claim": (set_claim(exact=True), "the claim has other entries"),
     "claim is a list": (

@@ -1137,3 +1137,13 @@ def test_outputs_that_are_not_for_writing(tmp_path, data):
             result = subprocess.run(command, capture_output=True, text=True, stdin=file)
         assert result.returncode == 2
         assert result.stderr == f"exactnet: error: /dev/fd/{number}: Bad file descriptor\n"
+
+
+def test_a_target_twice_is_refused(tmp_path, capsys):
+    (tmp_path / "data.csv").write_text("a,u,v\n1,2,3\n4,5,6\n")
+    for command in ("memorize", "train"):
+        words = [command, str(tmp_path / "data.csv"), "--target", "u", "--target", "v", "-o", "n"]
+        with pytest.raises(SystemExit) as error:
+            main(words)
+        assert error.value.code == 2
+        assert "--target may be given once only" in capsys.readouterr().err.splitlines()[-1]

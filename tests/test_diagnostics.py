@@ -311,7 +311,7 @@ def test_bad_input(np_rng):
         diagnostics.linear_regions([[1]])
     with pytest.raises(ValueError, match="one input, not 2"):
         diagnostics.linear_regions(wide)
-    with pytest.raises(ValueError, match="'tanh' has no exact counterpart"):
+    with pytest.raises(ValueError, match="'tanh', which has no exact counterpart"):
         diagnostics.linear_regions(random_network(np_rng, [1, 3, 1], ["tanh", "linear"]))
     for interval in (3, (1, 2, 3), (2, 1), (1, 1), (0, math.inf), (math.nan, 1)):
         with pytest.raises(ValueError, match=r"interval|finite"):

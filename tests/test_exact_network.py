@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import interrupt, random_points, slow
-from exactnet import ExactNetwork, memorize, verify
+from exactnet import ExactNetwork, Network, memorize, verify
 from reference import forward, fractions
 
 
@@ -358,3 +358,16 @@ def test_ctrl_c_on_wide_networks(call, after):
     delay, _ = interrupt(WIDE.format(call=call), after)
     print(f"{call}: {delay:.3f} s")
     assert delay < 0.2
+
+
+def test_arguments_are_named(tmp_path):
+    net = memorize([[1], [2]], [3, 4])
+    for path in (None, 5.5, True):
+        for call in (net.save, net.to_network().save, ExactNetwork.load, Network.load):
+            with pytest.raises(TypeError, match="path must be a path, not "):
+                call(path)
+    for data in (3, [[1]], ([[1]], [3], 4)):
+        with pytest.raises(ValueError, match="claim_for must be "):
+            net.save(tmp_path / "net.json", claim_for=data)
+    with pytest.raises(ValueError, match="x_new has 2 features but the network takes 1"):
+        net.extend([[1, 2]], [9])

@@ -365,7 +365,7 @@ def test_exact_counterpart(np_rng):
     assert fractions(exact.predict(X)) == forward(exact, X)
     outputs = exact.predict(X).astype(float)
     np.testing.assert_allclose(net.predict(X), outputs, rtol=1e-12, atol=1e-12)
-    with pytest.raises(ValueError, match="'sigmoid' has no exact counterpart"):
+    with pytest.raises(ValueError, match="'sigmoid', which has no exact counterpart"):
         Network([2, 1]).to_exact()
 
 

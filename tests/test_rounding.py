@@ -151,7 +151,7 @@ def test_samples_are_converted_first():
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax", "step", "leaky_relu"])
 def test_other_activations(activation):
     net = Network([2, 3, 2], activations=["relu", activation])
-    with pytest.raises(ValueError, match=f"'{activation}' has no exact counterpart"):
+    with pytest.raises(ValueError, match=f"'{activation}', which has no exact counterpart"):
         rounding_error(net, [[1, 2]])
 
 

@@ -646,6 +646,14 @@ def test_memorizer_returns_the_numbers_themselves(np_rng):
     assert Memorizer("regression").fit(wide, range(100)).score(wide, range(100)) == 1.0
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_memorizer_scores_one(np_rng, task):
+    for n in (2, 3, 50, 200):
+        X = np_rng.normal(size=(n, 3))
+        y = np_rng.permutation(np.arange(n) % 7)
+        assert Memorizer(task=task).fit(X, y).score(X, y) == 1.0
+
+
 def test_memorizer_refuses():
     points = [[0, 1], [2, 3], [0, 1]]
     with pytest.raises(ValueError, match="rows 0 and 2 of X are equal but their targets differ"):

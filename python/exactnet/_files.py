@@ -22,9 +22,16 @@ PART = 2**22  # bytes per call of the system
 _UNSYNCED = 2**24  # bytes that may wait for the disk: bringing them there cannot be interrupted
 
 
+def as_name(path: Any) -> str:
+    """Check that a path is one, and return it as text."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(f"path must be a path, not {path!r:.60}")
+    return os.fsdecode(path)
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise OSError if `path` can surely not be written, before any work is done for it."""
-    name = os.fsdecode(path)
+    name = as_name(path)
     descriptor = descriptor_of(name)
     if descriptor is not None:
         try:
@@ -114,7 +121,7 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     and the next write into the folder removes those that are not.
     """
     check_writable(path)
-    name = os.fsdecode(path)
+    name = as_name(path)
     target = os.path.realpath(name)
     temporary = file = None
     # An interrupt may come in the middle of anything, also of tidying up: that is done twice.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._files import atomic_write, parts
+from exactnet._files import as_name, atomic_write, parts
 from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     """Do what `Network.load` describes."""
     from safetensors import SafetensorError, safe_open
 
-    name = os.fspath(path)
-    with open(path, "rb"):  # whose errors name the file
+    name = as_name(path)
+    with open(name, "rb"):  # whose errors name the file
         pass
     try:
         with safe_open(name, framework="np") as file:

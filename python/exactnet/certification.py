@@ -152,7 +152,7 @@ def _parameters(
         activations = list(network._names)
         for name in activations:
             if name not in ACTIVATIONS:
-                raise ValueError(f"a network with {name!r} has no exact counterpart")
+                raise ValueError(f"the network has {name!r}, which has no exact counterpart")
         pairs = zip(network.weights, network.biases, strict=True)
         layers = [(W.copy(), b.copy()) for W, b in pairs]  # read twice, while others may write
     elif isinstance(network, ExactNetwork):

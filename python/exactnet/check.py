@@ -1,6 +1,6 @@
 """Check the claim of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
 
-It prints "ok: ..." and exits with 0, or "REJECTED: ..." and 1; 2 is for files that cannot be read.
+It prints "ok: ..." and exits with 0, or "REJECTED: ..." and 1; 2 is for what cannot be opened.
 It needs only Python and may be copied; docs/file-format.md has the formats. A digest tells that
 DATA are those of the claim, and outputs are computed without rounding.
 """
@@ -139,10 +139,12 @@ def read_images(path: str) -> Any:
 
 def read_data(path: str, wanted: list[str], M: int) -> Any:
     """Yield features and targets of every point; the kind of file is told by its name."""
+    ending = os.path.splitext(path)[1].lower()
+    require(ending != ".npz", "DATA in .npz are not read here: write them as CSV or .npy")
     if re.search(r"images[-.]idx3", os.path.basename(path)):
         require(not wanted, "--target is not for IDX files, whose labels are in another file")
         rows = read_images(path)
-    elif os.path.splitext(path)[1].lower() == ".npy":
+    elif ending == ".npy":
         rows = read_npy(path)
     else:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -223,7 +225,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check the claim of a network file.")
     parser.add_argument("FILE", help="network file with a claim")
     parser.add_argument("DATA", help="CSV, .npy with one matrix, or the images of an IDX pair")
-    parser.add_argument("--target", action="append", default=[], help="column; default: the last")
+    parser.add_argument("--target", action="append", default=[], help="column; repeat for several")
     options = parser.parse_args()
     getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
     points: list[Any] = []  # (p, q, targets, row): there, t = p / q
@@ -239,9 +241,7 @@ def main() -> int:
             if not w:  # each point by itself, with its features as constant functions of t
                 require_exact(layers, [(0, v.numerator, v.denominator) for v in x], points[row:])
         require(len(points) == N, f"DATA has {len(points)} points, the claim says {N}")
-        require(
-            digest.hexdigest() == claim["sha256"], "the digest of DATA is not that of the claim"
-        )
+        require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not the claim's")
         if w:  # all are functions of t = w . x
             points.sort(key=lambda point: Fraction(point[0], point[1]))
             require_exact(layers, [(1, 0, 1)], points)
@@ -251,7 +251,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # whatever goes wrong, nothing is accepted
-        reason = str(error) if type(error) is ValueError else ascii(error)
+        reason = str(error) if isinstance(error, ValueError) else ascii(error)
         print("REJECTED:", " ".join(reason.split())[:300])
         return 1
 

@@ -42,6 +42,21 @@ _ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
 _LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
 
 
+class _Once(argparse.Action):
+    """Refuses an option that is given twice, of which argparse would take the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} may be given once only")
+        setattr(namespace, self.dest, values)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 only on success."""
     try:
@@ -100,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "without error, verify it in exact arithmetic and write it as JSON.",
     )
     build.add_argument("data", metavar="DATA", help=_DATA_HELP)
-    build.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
+    build.add_argument("--target", action=_Once, metavar="COLUMN", help=_TARGET_HELP)
     build.add_argument(
         "--hidden",
         metavar="A1xA2",
@@ -136,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("network", metavar="NETWORK", help="file that `exactnet memorize` wrote")
     check.add_argument("data", metavar="DATA", help=_DATA_HELP)
-    check.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
+    check.add_argument("--target", action=_Once, metavar="COLUMN", help=_TARGET_HELP)
     check.add_argument(
         "--max-bytes", type=int, default=2**30, help="refuse larger network files; default: 1 GiB"
     )
@@ -162,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         "per epoch and write the network as safetensors. The same command gives the same network.",
     )
     train.add_argument("data", metavar="DATA", help=_FLOAT_DATA_HELP)
-    train.add_argument("--target", metavar="COLUMN", help=_TARGET_HELP)
+    train.add_argument("--target", action=_Once, metavar="COLUMN", help=_TARGET_HELP)
     train.add_argument("--test", metavar="DATA", help="data to evaluate after every epoch")
     train.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="network file to write"
@@ -226,7 +241,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATA",
         help=f"{_FLOAT_DATA_HELP} for a trained network; targets may be missing",
     )
-    predict.add_argument("--target", metavar="COLUMN", help=f"{_TARGET_HELP}; it is not an input")
+    predict.add_argument(
+        "--target", action=_Once, metavar="COLUMN", help=f"{_TARGET_HELP}; it is not an input"
+    )
     predict.add_argument(
         "--classify", action="store_true", help="print the number of the largest output instead"
     )

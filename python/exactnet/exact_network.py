@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._checks import choice, thread_count
+from exactnet._checks import choice, entries, shown, thread_count
 from exactnet._claim import check_claim, make_claim
-from exactnet._files import atomic_write, read_json
+from exactnet._files import as_name, atomic_write, read_json
 from exactnet._tables import Progress, as_points, as_targets, to_mpq
 
 if TYPE_CHECKING:
@@ -215,8 +215,11 @@ class ExactNetwork:
             # other threads write to data and network meanwhile
             weights, biases = ([a.copy() for a in arrays] for arrays in (self.weights, self.biases))
             network = ExactNetwork(weights, biases, list(self.activations))
-            X = as_points(claim_for[0])
-            y = as_targets(claim_for[1], X.shape[0])
+            pair = entries(claim_for, "claim_for", "(X, y)")
+            if len(pair) != 2:
+                raise ValueError(f"claim_for must be (X, y), not {shown(claim_for)}")
+            X = as_points(pair[0])
+            y = as_targets(pair[1], X.shape[0])
             claim = make_claim(verify(network, X, y), X, y)
         network._write(path, claim)
 
@@ -263,15 +266,15 @@ class ExactNetwork:
         OSError
             If the file cannot be read.
         """
-        name = os.fspath(path)
-        size = os.stat(path).st_size
+        name = as_name(path)
+        size = os.stat(name).st_size
         if size > max_bytes:
             raise ValueError(
                 f"{name}: {size} bytes are more than the limit of {max_bytes}; "
                 "pass a larger max_bytes to read it"
             )
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(name, encoding="utf-8") as file:
                 document = read_json(file, _unique_keys)
             return cls._from_document(document)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
@@ -318,11 +321,11 @@ class ExactNetwork:
         network._check()
         return network
 
-    def check_features(self, n_features: int) -> None:
+    def check_features(self, n_features: int, name: str = "X") -> None:
         """Raise ValueError unless the network takes that many features."""
         if n_features != self.layer_sizes[0]:
             raise ValueError(
-                f"X has {n_features} features but the network takes {self.layer_sizes[0]}"
+                f"{name} has {n_features} features but the network takes {self.layer_sizes[0]}"
             )
 
     def to_core(self) -> _core.ExactNetwork:
@@ -378,7 +381,7 @@ class ExactNetwork:
 
         points = as_points(x_new, "x_new")
         self._check()
-        self.check_features(points.shape[1])
+        self.check_features(points.shape[1], "x_new")
         targets = as_targets(y_new, points.shape[0], "y_new")
         if targets.shape[1] != self.layer_sizes[-1]:
             raise ValueError(

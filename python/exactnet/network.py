@@ -601,7 +601,7 @@ class Network:
 
         for name in self._names:
             if name not in ("relu", "linear"):
-                raise ValueError(f"a network with {name!r} has no exact counterpart")
+                raise ValueError(f"the network has {name!r}, which has no exact counterpart")
         return ExactNetwork.from_arrays(self.weights, self.biases, self._names)
 
     def _converted(self, array: Array) -> Array:

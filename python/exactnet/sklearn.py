@@ -952,7 +952,8 @@ class Memorizer(BaseEstimator):
     """An estimator that is right about everything it has seen: `memorize` with an interface.
 
     Classifiers number their labels 0, 1, ... in sorted order; the network returns the number, and
-    the label of the nearest one is predicted. The training score is 1.0, exactly.
+    the label of the nearest one is predicted. In exact arithmetic the
+    training score is 1.0; with ``arithmetic="float"`` it need not be.
 
     Parameters
     ----------

@@ -97,7 +97,8 @@ class OptimizerState:
 class EarlyStopping:
     """A callback that ends a training when a recorded quantity no longer improves.
 
-    The network then has the weights of the best epoch, whatever ended the training. If the next
+    If no exception ended it, the network then has the weights of the best epoch; after one,
+    ``finish(network)`` gives it those. If the next
     `fit` continues it, with ``initial_epoch`` the number of epochs seen, the network gets its last
     weights back and the object goes on counting, also as a pickle; a training that it has ended
     stays so. Otherwise it starts anew.
@@ -383,8 +384,8 @@ def fit(
             ended = until is not None and finished > 0 and bool(losses[finished - 1] < until)
             if finished < len(rates) and not ended:
                 raise DivergenceError(
-                    f"the loss or a weight is not finite in epoch {epoch + finished}; the "
-                    "weights are those before it (a smaller learning_rate may help)"
+                    f"the loss or a weight is not finite in epoch {epoch + finished}, counted "
+                    "from 0; the weights are those before it (a smaller learning_rate may help)"
                 )
             if validation is not None:
                 _validate(network, *validation, loss, history, poll)
