@@ -321,6 +321,21 @@ def test_npy(tmp_path, run, np_rng, dtype, order):
         assert run(tmp_path / "net.json", tmp_path / "data.npy", "--target", "1")[0] == 1
 
 
+def test_commas_in_npy_headers(tmp_path, run):
+    """As NumPy writes them: one after the shape, none after its last number."""
+    path, _ = claimed(tmp_path, memorize([[0], [1]], [5, 7]), [[0], [1]], [5, 7])
+    for shape, good in (("(2, 2), ", True), ("(2, 2)", True), ("(2, 2,), ", False)):
+        header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+        data = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes([0, 5, 1, 7])
+        (tmp_path / "data.npy").write_bytes(data)
+        assert (run(path, tmp_path / "data.npy")[0] == 0) == good
+        if good:
+            read_data(str(tmp_path / "data.npy"), "1")
+        else:
+            with pytest.raises(ValueError, match="header"):
+                read_data(str(tmp_path / "data.npy"), "1")
+
+
 def test_other_npy_files_are_refused(tmp_path, run):
     X, y = [[1], [2]], [3, 4]
     path, _ = claimed(tmp_path, memorize(X, y), X, y)

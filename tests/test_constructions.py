@@ -520,3 +520,27 @@ def test_networks_are_of_the_public_kind(rng):
         net = memorize(X, y, construction=construction)
         assert isinstance(net, ExactNetwork)
         assert fractions(net.predict(X)) == y
+
+
+@pytest.mark.parametrize(
+    ("X", "dtype"),
+    [
+        ([[0.1]], "float32"),
+        ([[0.1, 0], [0.1, 1]], "float32"),
+        ([[2**24 + 1], [2**24 + 1]], "float32"),
+        ([[2**53 + 1, 0], [2**53 + 1, 1]], "float64"),
+        ([[-(2**53) - 1, 0], [4, 1], [5, 1]], "float64"),
+    ],
+)
+def test_integer_refuses_points_that_are_no_floats(X, dtype):
+    """Also in columns that need no weight."""
+    with pytest.raises(ValueError, match=f"column 0 of X holds numbers that are no {dtype}"):
+        memorize(
+            X,
+            list(range(len(X))) if len(X) > 2 else [1] * len(X),
+            construction="integer",
+            dtype=dtype,
+        )
+    assert certificate(
+        memorize([[2**60, 0], [2**60, 1]], [1, 2], construction="integer"), [[2**60, 0], [2**60, 1]]
+    )

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 from fractions import Fraction
 
 import numpy as np
@@ -465,3 +466,64 @@ def test_bad_callbacks():
             EarlyStopping(**arguments)
     with pytest.raises(ValueError, match="every must be a positive integer"):
         Checkpoint("net", every=0)
+
+
+def test_two_early_stoppings_continue():
+    """Whose best epochs differ: what the one wrote is not what the training goes on from."""
+    for seed in range(20, 26):
+        g = np.random.default_rng(seed)
+        X, y = g.uniform(-1, 1, (12, 3)), g.random((12, 2))
+        options = dict(
+            batch_size=3,
+            learning_rate=2.0,
+            momentum=0.9,
+            validation_data=(g.uniform(-1, 1, (9, 3)), g.random((9, 2))),
+        )
+
+        def stops():
+            return [EarlyStopping("loss", patience=4), EarlyStopping("val_loss", patience=4)]
+
+        whole, parts = Network([3, 4, 2], seed=seed), Network([3, 4, 2], seed=seed)
+        expected = whole.fit(X, y, epochs=8, callbacks=stops(), **options).loss
+        callbacks = stops()
+        losses = parts.fit(X, y, epochs=4, callbacks=callbacks, **options).loss
+        callbacks = pickle.loads(pickle.dumps(callbacks))
+        losses += parts.fit(X, y, epochs=8, initial_epoch=4, callbacks=callbacks, **options).loss
+        assert losses == expected
+        assert all(map(np.array_equal, whole.weights, parts.weights))
+
+
+def test_interrupts_leave_state_and_epochs_of_the_weights(np_rng):
+    """Wherever the signal lands, velocities and the number of epochs are those of the weights."""
+    X, y = np_rng.random((64, 30), dtype=np.float32), np_rng.integers(0, 2, 64)
+    options = dict(epochs=400, batch_size=64, momentum=0.9, learning_rate=0.1, shuffle=False)
+
+    def numbers(network):
+        state = network.__getstate__()
+        return pickle.dumps((state["weights"], state["biases"], state["state"]))
+
+    net, states = Network([30, 20, 2], seed=1), []
+    net.fit(X, y, callbacks=[lambda n, *_: states.append(numbers(n))], **options)
+
+    def ring(*_):
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, ring)
+    interrupted = 0
+    try:
+        for _ in range(slow(2000, 100)):
+            net = Network([30, 20, 2], seed=1)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-3 + 0.02 * np_rng.random())
+                net.fit(X, y, callbacks=[lambda *_: None], **options)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+            if net.epochs_trained == 0:
+                continue
+            # an epoch is one batch: it may be in the weights and not yet be counted
+            assert numbers(net) in states[net.epochs_trained - 1 : net.epochs_trained + 1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert interrupted > 10

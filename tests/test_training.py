@@ -135,7 +135,7 @@ def test_divergence_leaves_the_last_finite_weights(np_rng):
     keep = [lambda n, e, h: snapshots.append([a.copy() for a in (*n.weights, *n.biases)])]
     with pytest.raises(DivergenceError, match=r"not finite in epoch \d+") as error:
         net.fit(X, y, epochs=1000, batch_size=5, learning_rate=1.0, callbacks=keep)
-    epoch = int(str(error.value).split("epoch ")[1].split(";")[0])
+    epoch = int(str(error.value).split("epoch ")[1].split(",")[0])
     assert epoch == len(snapshots)
     arrays = (*net.weights, *net.biases)
     assert all(np.isfinite(a).all() for a in arrays)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <span>
@@ -279,6 +280,7 @@ class DenseTrainer {
         schedule.until = until;
         exact::Monitor monitor = make_monitor(progress);
         std::size_t finished = 0;
+        std::exception_ptr error;
         {
             const dense::Poll::Call call = [&] { monitor.step(0); };
             const py::gil_scoped_release release;
@@ -290,15 +292,30 @@ class DenseTrainer {
                 finished = trainer_->run(schedule, shuffle, random,
                                          [&](std::size_t n_batches) { monitor.step(n_batches); });
             } catch (...) {
-                trainer_->write();
-                throw;
+                error = std::current_exception();
             }
             trainer_->write();
         }
+        // Here, and not when Python asks for it: a signal may come first.
+        after_ = state();
+        if (error) std::rethrow_exception(error);
         return py::make_tuple(losses, seconds, norms, finished);
     }
 
-    /// (first, second, steps): lists of (weights, biases) per layer, or None where there are none.
+    /// What belongs to the weights that the last run wrote; see bind_precision.
+    py::object after() const { return after_; }
+
+    using Moments = std::vector<std::pair<Array<T>, Array<T>>>;
+
+    void set_state(const Moments& first, const Moments& second, std::uint64_t steps) {
+        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
+        require(adam || optimizer_.momentum != 0, "this optimizer has no state");
+        set_moments(first, false);
+        if (adam) set_moments(second, true);
+        trainer_->set_steps(steps);
+    }
+
+   private:
     py::tuple state() {
         const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
         const auto moments = [&](bool second, bool present) -> py::object {
@@ -314,20 +331,9 @@ class DenseTrainer {
             return result;
         };
         return py::make_tuple(moments(false, adam || optimizer_.momentum != 0), moments(true, adam),
-                              trainer_->steps());
+                              trainer_->steps(), trainer_->epochs());
     }
 
-    using Moments = std::vector<std::pair<Array<T>, Array<T>>>;
-
-    void set_state(const Moments& first, const Moments& second, std::uint64_t steps) {
-        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
-        require(adam || optimizer_.momentum != 0, "this optimizer has no state");
-        set_moments(first, false);
-        if (adam) set_moments(second, true);
-        trainer_->set_steps(steps);
-    }
-
-   private:
     void set_moments(const Moments& moments, bool second) {
         const auto& layers = network_->layers();
         require(moments.size() == layers.size(), "one entry per layer");
@@ -346,6 +352,7 @@ class DenseTrainer {
     py::object values_, labels_, weights_;
     dense::Optimizer optimizer_;
     std::unique_ptr<dense::Trainer<T>> trainer_;
+    py::object after_ = py::none();
 };
 
 template <class T>
@@ -378,9 +385,12 @@ void bind_precision(py::module_& module, const char* network_name, const char* t
         .def("run", &DenseTrainer<T>::run, py::arg("rates").noconvert(), py::arg("shuffle"),
              py::arg("random"), py::arg("until"), py::arg("progress") = py::none(),
              "Train an epoch per rate; (losses, seconds, norms, number of epochs that count).")
-        .def("state", &DenseTrainer<T>::state,
-             "(first moments, second moments, steps) of Adam or "
-             "(velocities, None, 0) of momentum.")
+        .def_property_readonly(
+            "after", &DenseTrainer<T>::after,
+            "None before the first run, then what belongs to the weights as the last one wrote "
+            "them: (first moments, second moments, steps, epochs) of Adam, (velocities, None, 0, "
+            "epochs) of momentum, (None, None, 0, epochs) of plain descent. Moments are lists of "
+            "(weights, biases), epochs those of all runs.")
         .def("set_state", &DenseTrainer<T>::set_state, py::arg("first"), py::arg("second"),
              py::arg("steps"));
 }

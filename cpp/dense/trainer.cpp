@@ -611,6 +611,7 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
             undo();
             return e;
         }
+        ++epochs_;
         schedule.seconds[e] = std::chrono::duration<double>(Clock::now() - start).count();
         if (loss < schedule.until) return e + 1;
     }

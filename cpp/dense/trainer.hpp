@@ -86,6 +86,9 @@ class Trainer {
     std::uint64_t steps() const noexcept { return steps_; }
     void set_steps(std::uint64_t steps) noexcept { steps_ = steps; }
 
+    /// Epochs that all runs together have finished.
+    std::uint64_t epochs() const noexcept { return epochs_; }
+
     /// Trains for schedule.rates.size() epochs and writes, for each, the mean loss, every sample's
     /// taken when its batch was trained, and the seconds it took. Takes the samples in the order
     /// that `shuffle` draws for every epoch, or in their own. Returns the number of epochs until
@@ -158,6 +161,7 @@ class Trainer {
     std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
     std::size_t work_;                    // of a forward pass of a sample
     std::uint64_t steps_ = 0;             // of adam
+    std::uint64_t epochs_ = 0;
     Team team_;
 };
 

@@ -34,7 +34,7 @@ _MAX_DIMENSIONS = 32  # of images: NumPy's limit before its version 2
 _SPACE = " \t\r\n"  # around cells of CSV
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|][biuf][1248])', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:[0-9]{1,18}, ?)*[0-9]{1,18},?)?\),? ?\} *\n"
+    rb"'shape': \(([0-9]{1,18},|(?:[0-9]{1,18}, ?)+[0-9]{1,18})?\),? ?\} *\n"
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._checks import positive_integer
+from exactnet._checks import positive_integer, shown
 from exactnet.activations import describe
 from exactnet.network import Network
 
@@ -103,7 +103,7 @@ def check_image_shape(shape: Any, n_inputs: int) -> tuple[int, int]:
             )
         return side, side
     if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 2:
-        raise ValueError(f"image_shape must be (height, width), not {shape!r}")
+        raise ValueError(f"image_shape must be (height, width), not {shown(shape)}")
     height, width = (positive_integer(n, f"image_shape[{k}]") for k, n in enumerate(shape))
     if height * width != n_inputs:
         raise ValueError(f"image_shape {height} x {width} does not fit {n_inputs} inputs")
@@ -213,7 +213,9 @@ def _image_shape(shape: Any, n_inputs: int) -> tuple[int, int] | None:
         return None
     if isinstance(shape, str):
         if shape != "auto":
-            raise ValueError(f"image_shape must be (height, width), 'auto' or None, not {shape!r}")
+            raise ValueError(
+                f"image_shape must be (height, width), 'auto' or None, not {shown(shape)}"
+            )
         square = math.isqrt(n_inputs) ** 2 == n_inputs
         return check_image_shape(None, n_inputs) if square and n_inputs >= _LEAST_IMAGE else None
     return check_image_shape(shape, n_inputs)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet._tables import Progress, Table
+from exactnet._tables import Progress, Table, trailing_zeros
 from exactnet.exact_network import ExactNetwork
 
 Array = npt.NDArray[Any]
@@ -199,7 +199,9 @@ def construct_integer(
             raise ValueError(f"{name} holds numbers too small for {dtype}: scale them")
     working = search_bytes(*points.shape, targets.shape[1])
     check_memory(working)
-    design = _search(_as_int64(points, "X"), _Targets.of(targets), hidden, dtype, seed, progress)
+    X = _as_int64(points, "X")
+    _check_floats(X, dtype)
+    design = _search(X, _Targets.of(targets), hidden, dtype, seed, progress)
     sizes = (points.shape[1], *design.widths, targets.shape[1])
     # Measured: an mpq and its place take 120 bytes; the rows of the first layer share theirs.
     pairs = list(pairwise(sizes))
@@ -381,6 +383,21 @@ def _as_int64(table: Table, name: str) -> Array:
             f'{name} holds numbers beyond 2**62 in units of their last bit, too many for "integer"'
         )
     return table.numerators
+
+
+def _check_floats(X: Array, dtype: str) -> None:
+    """Raise ValueError if a column holds numbers of more digits than the type has.
+
+    Sums bound only those columns that have a weight other than 0.
+    """
+    limit = LIMITS[dtype]
+    for c in np.flatnonzero((X.min(axis=0) <= -limit) | (X.max(axis=0) >= limit)):
+        column = X[:, c]
+        odd = np.abs(column) >> np.maximum(trailing_zeros(column), 0)
+        if (odd >= limit).any():
+            raise ValueError(
+                f"column {c} of X holds numbers that are no {dtype}; scale or round them"
+            )
 
 
 def _rationals(values: Array) -> Array:

@@ -30,7 +30,7 @@ _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Do what `Network.save` describes."""
     tensors = {}
-    state = network._state
+    state, epochs = network._after_training()
     for suffix, layers in (
         ("", zip(network.weights, network.biases, strict=True)),
         (_SUFFIXES[0], state.first if state is not None else []),
@@ -47,7 +47,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         "activations": json.dumps([_activation_entry(a) for a in network.activations]),
         "generator": str(network._generator.state),
         "steps": str(state.steps if state is not None else 0),
-        "epochs": str(network.epochs_trained),
+        "epochs": str(epochs),
     }
     # As the library would write it, which makes a copy of everything first, in one go. By name the
     # tensors are in its order, for they are all of one type.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _finite_differences
-from exactnet._checks import positive_integer
+from exactnet._checks import positive_integer, shown
 from exactnet._memory import available_memory
 from exactnet._tables import to_mpq
 from exactnet.network import Network
@@ -204,7 +204,7 @@ def approximate(
         raise ValueError("tolerance is below the least float64, 4.9e-324")
     if activation not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))
-        raise ValueError(f"activation must be one of {known}, not {activation!r}")
+        raise ValueError(f"activation must be one of {known}, not {shown(activation)}")
     max_units = positive_integer(max_units, "max_units")
     values = _Values(f, value_error)
     if activation != "relu":
@@ -576,11 +576,13 @@ def _interval(interval: Any) -> tuple[float, float]:
     try:
         low, high = (float(v) for v in interval)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"interval must be two numbers (low, high), not {interval!r}") from None
+        raise ValueError(
+            f"interval must be two numbers (low, high), not {shown(interval)}"
+        ) from None
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
-        raise ValueError(f"interval must be finite, not {interval!r}")
+        raise ValueError(f"interval must be finite, not {shown(interval)}")
     if not low < high:
-        raise ValueError(f"interval must have low < high, not {interval!r}")
+        raise ValueError(f"interval must have low < high, not {shown(interval)}")
     return low, high
 
 
@@ -589,7 +591,7 @@ def _positive(value: Any, name: str, or_zero: bool = False) -> Any:
     valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not valid or not (0 < value < math.inf or (or_zero and value == 0)):
         what = "not negative and finite" if or_zero else "positive and finite"
-        raise ValueError(f"{name} must be {what}, not {value!r}")
+        raise ValueError(f"{name} must be {what}, not {shown(value)}")
     return to_mpq(value, name)
 
 

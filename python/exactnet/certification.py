@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactnet._checks import shown
 from exactnet._integer import LIMITS
 from exactnet._tables import Progress, Table, as_points, float_parts, trailing_zeros
 from exactnet.exact_network import ACTIVATIONS, ExactNetwork, to_floats
@@ -99,7 +100,7 @@ def certificate(
     """
     if dtype not in LIMITS:
         known = ", ".join(map(repr, LIMITS))
-        raise ValueError(f"dtype must be one of {known}, not {dtype!r}")
+        raise ValueError(f"dtype must be one of {known}, not {shown(dtype)}")
     layers, activations, last_bits, normal = _parameters(network, dtype)
     table = as_points(X)
     if table.shape[1] != layers[0][0].shape[1]:

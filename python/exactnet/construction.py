@@ -163,7 +163,7 @@ def memorize(
     if isinstance(projection, str):
         _check_choice(projection, PROJECTIONS, "projection")
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
     n_threads = thread_count(n_threads)
     limit = _memory_limit(max_bytes)
     widths = None if hidden is None else _check_hidden(hidden)
@@ -243,7 +243,7 @@ def near_square(n_points: int, n_outputs: int = 1) -> tuple[int, int]:
 def _check_choice(value: Any, choices: tuple[str | None, ...], name: str) -> None:
     if value not in choices:
         known = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} must be one of {known}, not {value!r}")
+        raise ValueError(f"{name} must be one of {known}, not {shown(value)}")
 
 
 def _check_hidden(hidden: Any) -> tuple[int, ...]:

@@ -215,6 +215,7 @@ class Network:
         # what the optimiser leaves for the next `fit`
         self._state: OptimizerState | None = None
         self._epochs = 0
+        self._trainer: Any = None  # of a `fit` that has not handed these two over
         self._training = threading.Lock()  # held by `fit`
         self._core = _CORE[self._dtype.name](
             self._arrays["weights"], self._arrays["biases"], described, isa
@@ -265,19 +266,36 @@ class Network:
     def epochs_trained(self) -> int:
         """Epochs that `fit` has finished, in all calls; kept in files, pickles and copies.
 
-        To go on with a training, pass it as ``initial_epoch``. Where an exception such as Ctrl-C
-        ends a training that nothing observes after every epoch, neither callbacks nor validation
-        nor `verbose`, the last 4096 epochs may be missing.
+        To go on with a training, pass it as ``initial_epoch``. After an exception such as Ctrl-C
+        within an epoch, the weights may be some batches ahead.
         """
-        return self._epochs
+        return self._after_training()[1]
+
+    def _after_training(self) -> tuple[OptimizerState | None, int]:
+        """Return the optimiser's state and the number of epochs that belong to the weights.
+
+        The core keeps them with the weights: Ctrl-C may come before `fit` could take them over.
+        """
+        trainer = self._trainer
+        if trainer is None or trainer.after is None:
+            return self._state, self._epochs
+        first, second, steps, epochs = trainer.after
+        return first and OptimizerState(first, second, steps), self._epochs + epochs
+
+    def _take_over(self, next_trainer: Any = None) -> None:
+        """Take over what the last trainer has left; the next one will leave something later."""
+        state, epochs = self._after_training()
+        # at one go, for Ctrl-C
+        self.__dict__.update(_state=state, _epochs=epochs, _trainer=next_trainer)
 
     def __getstate__(self) -> dict[str, Any]:
+        state, epochs = self._after_training()
         return {
             **self._arrays,
             "activations": self._activations,
             "generator": self._generator.state,
-            "state": self._state,
-            "epochs": self._epochs,
+            "state": state,
+            "epochs": epochs,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _drawing
-from exactnet._checks import positive_integer
+from exactnet._checks import positive_integer, shown
 from exactnet._files import atomic_write
 from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
 from exactnet.network import Network
@@ -333,7 +333,9 @@ def fit_1d(
         raise ValueError(f"fit_1d is for networks of one input, not {weights[0].shape[1]}")
     n_outputs = len(weights[-1])
     if isinstance(output, bool) or not isinstance(output, int) or not 0 <= output < n_outputs:
-        raise ValueError(f"output must be an integer from 0 to {n_outputs - 1}, not {output!r}")
+        raise ValueError(
+            f"output must be an integer from 0 to {n_outputs - 1}, not {shown(output)}"
+        )
     if contributions is None:
         contributions = len(weights) == 2
     if contributions and len(weights) != 2:
@@ -347,16 +349,16 @@ def fit_1d(
     x = np.linspace(low, high, _N_POINTS)
     fit = _outputs(net, x)[:, output]
 
-    shown = [fit]
+    drawn = [fit]
     ax = _axes(ax)
     if points is not None:
         inside = (points[0] >= low) & (points[0] <= high)
-        shown.append(points[1][inside])
+        drawn.append(points[1][inside])
         size = 18 if len(points[0]) <= 100 else 6
         ax.scatter(*points, s=size, color="black", linewidths=0, label="points", zorder=3)
     elif callable(target):
         y = np.array([float(target(v)) for v in x.tolist()])
-        shown.append(y[np.isfinite(y)])
+        drawn.append(y[np.isfinite(y)])
         ax.plot(x, y, color="black", linewidth=3.5, alpha=0.45, label="function", zorder=3)
     ax.plot(x, fit, color=_drawing.NEGATIVE, linewidth=1.8, label="network", zorder=4)
     if contributions:
@@ -367,8 +369,8 @@ def fit_1d(
         style: dict[str, Any] = dict(color=_drawing.POSITIVE, linewidth=width, alpha=alpha)
         for k in range(n):
             ax.plot(x, parts[:, k], label=label if k == 0 else None, zorder=2, **style)
-        shown.append(parts)
-    _limit(ax, shown)
+        drawn.append(parts)
+    _limit(ax, drawn)
     ax.set_xlim(low, high)
     ax.set_xlabel("x")
     ax.set_ylabel("y")
@@ -663,9 +665,9 @@ def _interval(interval: Any) -> tuple[float, float]:
     try:
         low, high = map(float, interval)
     except (TypeError, ValueError):
-        raise ValueError(f"interval must be two numbers, not {interval!r}") from None
+        raise ValueError(f"interval must be two numbers, not {shown(interval)}") from None
     if not (low < high and math.isfinite(high - low)):
-        raise ValueError(f"interval must be (low, high) with low < high, not {interval!r}")
+        raise ValueError(f"interval must be (low, high) with low < high, not {shown(interval)}")
     return low, high
 
 

@@ -350,11 +350,12 @@ def fit(
     history = History()
     per_call = 1 if validation or callbacks or verbose else _EPOCHS_PER_CALL
     with _alone(network), ProgressBar("training") as bar:
-        state = network._state
+        state, _ = network._after_training()
         if state is not None and state.kind == optimizer and (optimizer == "adam" or momentum):
             trainer.set_state(state.first, state.second or [], state.steps)
+        network._take_over(trainer)
         epoch, ended = int(initial_epoch), False
-        for callback in callbacks:
+        for callback in reversed(callbacks):  # as they are undone, who ended one after the other
             if hasattr(callback, "begin"):
                 try:
                     callback.begin(network, epoch)
@@ -366,18 +367,13 @@ def fit(
             progress = poll
             if verbose:
                 progress = lambda share, done=epoch: bar((done + share) / epochs)  # noqa: E731
-            try:
-                losses, seconds, norms, finished = trainer.run(
-                    rates,
-                    shuffle,
-                    network._generator,
-                    -math.inf if until is None else until,
-                    progress,
-                )
-            finally:
-                first, second, steps = trainer.state()
-                network._state = first and OptimizerState(first, second, steps)
-            network._epochs += finished
+            losses, seconds, norms, finished = trainer.run(
+                rates,
+                shuffle,
+                network._generator,
+                -math.inf if until is None else until,
+                progress,
+            )
             history.loss += losses[:finished].tolist()
             history.seconds += seconds[:finished].tolist()
             history.gradient_norms += norms[:finished].tolist()
@@ -414,7 +410,10 @@ def _alone(network: Network) -> Iterator[None]:
     try:
         yield
     finally:
-        network._training.release()
+        try:
+            network._take_over()
+        finally:
+            network._training.release()
 
 
 def check_callbacks(callbacks: Any) -> list[Callback]:
