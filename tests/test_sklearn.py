@@ -666,3 +666,9 @@ def test_memorizer_refuses():
     for name, value in (("task", "auto"), ("arithmetic", "float32"), ("projection", "best")):
         with pytest.raises(ValueError, match=f"'{name}' parameter of Memorizer must be"):
             Memorizer(**{name: value}).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("option", [dict(tol=10**400), dict(n_iter_no_change=10**400)])
+def test_numbers_of_any_size(option):
+    MLPClassifier(max_iter=3, **option).fit([[0], [1], [2]], [0, 1, 1])

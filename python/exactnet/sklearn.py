@@ -317,13 +317,14 @@ class _MLP(BaseEstimator):
         X, y, weights, X_val, y_val = self._split(
             X, y, weights, *validation, n_outputs=n_outputs, seed=seed
         )
-        patience = math.inf if incremental else self.n_iter_no_change
+        endless = incremental or self.n_iter_no_change >= 2**62
+        patience = math.inf if endless else self.n_iter_no_change
         score = None if X_val is None else self._score(y_val, X_val)
         if fresh or self._monitor.converged or self._monitor.by_score != self.early_stopping:
             monitor = _Monitor(self.early_stopping)
         else:
             monitor = self._monitor
-        monitor.start(self.tol, patience, score)
+        monitor.start(min(self.tol, 1e300), patience, score)
         callbacks = check_callbacks(callbacks)
         # Without need for it, training is not interrupted after every epoch.
         watched = X_val is not None or callbacks or math.isfinite(patience)
