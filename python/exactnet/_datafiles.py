@@ -98,8 +98,12 @@ def _read_npz(path: str, optional: bool) -> Data:
         missing = [n for n in (["X"] if optional else ["X", "y"]) if f"{n}.npy" not in found]
         if missing:
             raise ValueError(f"it holds no array {' and no array '.join(missing)}")
-        X = _npy_array(archive.read("X.npy"))
-        return X, _npy_array(archive.read("y.npy")) if "y.npy" in found else None
+
+        def member(name: str) -> npt.NDArray[Any]:
+            with archive.open(name) as file:
+                return _npy_array(read_all(file))
+
+        return member("X.npy"), member("y.npy") if "y.npy" in found else None
 
 
 def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
@@ -135,11 +139,14 @@ def _npy_array(data: bytes | bytearray) -> npt.NDArray[Any]:
     size = math.prod(shape) * dtype.itemsize
     if len(data) - end != size:
         raise ValueError(f"a shape of {shape} needs {size} bytes, it has {max(0, len(data) - end)}")
-    array = np.frombuffer(data, dtype, offset=end) if size else np.empty(0, dtype)
-    if dtype == np.bool_ and (array.view(np.uint8) > 1).any():
-        raise ValueError("it holds a truth value that is neither 0 nor 1")
+    found = np.frombuffer(data, dtype, offset=end) if size else np.empty(0, dtype)
+    array = np.empty(found.shape, dtype.newbyteorder("="))
+    for part in parts(array):
+        if dtype == np.bool_ and (found[part].view(np.uint8) > 1).any():
+            raise ValueError("it holds a truth value that is neither 0 nor 1")
+        array[part] = found[part]
     order: Literal["C", "F"] = "F" if match[2] == b"True" else "C"
-    return array.astype(dtype.newbyteorder("=")).reshape(shape, order=order)
+    return array.reshape(shape, order=order)
 
 
 def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> Data:
