@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import slow
+
 ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.skipif(
@@ -61,6 +63,8 @@ def test_no_system_gmp_is_needed(tmp_path, hidden_gmp):
 
 
 def test_system_gmp_on_request(tmp_path, hidden_gmp):
+    if not slow(True, False):
+        pytest.skip("with --run-slow")
     if not system_gmp(tmp_path):
         pytest.skip("this machine has no GMP for development")
     built, output = build(tmp_path / "build", {}, "-DEXACTNET_SYSTEM_GMP=ON")

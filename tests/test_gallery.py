@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from conftest import slow
+
 pytest.importorskip("matplotlib")
 
 FOLDER = Path(__file__).parent.parent / "docs" / "gallery"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+LONG = {  # some five seconds and more
+    "functions_depth",
+    "functions_grids",
+    "functions_harder",
+    "functions_sine",
+    "regularisation_dropout",
+    "regularisation_penalties",
+}
 LARGEST = 60_000  # bytes; the pictures are under version control
 
 
@@ -27,6 +37,8 @@ def test_there_are_programs():
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name, tmp_path):
+    if name in LONG and not slow(True, False):
+        pytest.skip("with --run-slow")
     run = subprocess.run(
         [sys.executable, str(FOLDER / f"{name}.py"), "--output", str(tmp_path / "new")],
         cwd=tmp_path,
