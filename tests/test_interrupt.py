@@ -228,6 +228,7 @@ def test_ctrl_c_within_one_long_step_of_the_float_half(kind, n_threads):
 
 BUILDS = """
 import signal, sys, time
+from contextlib import suppress
 import numpy as np
 from exactnet import approximate, memorize
 
@@ -249,7 +250,7 @@ calls = dict(
 )
 
 
-class Alarm(Exception):
+class Alarm(BaseException):  # as KeyboardInterrupt is
     pass
 
 
@@ -266,7 +267,8 @@ for name, call in calls.items():
             due = time.monotonic() + after
             signal.setitimer(signal.ITIMER_REAL, after)
             try:
-                call()
+                with suppress(ValueError):  # of a tolerance that cannot be met
+                    call()
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 delays.append(0)  # it ended before
             except Alarm:
