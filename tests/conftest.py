@@ -65,7 +65,17 @@ def interrupt(script, after):
 
     The program must end by printing `time.monotonic()` as it catches the KeyboardInterrupt, and
     whatever else it has to say. Returns the seconds it took to answer, and the further words.
+
+    Where that is long it is tried again, twice at most, and the least counts: other processes may
+    have had the processor, but what is slow at that moment is slow each time.
     """
+    tries = []
+    while len(tries) < 3 and min(tries, default=(1,))[0] >= 0.2:
+        tries.append(_interrupt(script, after))
+    return min(tries)
+
+
+def _interrupt(script, after):
     process = subprocess.Popen(
         [sys.executable, "-c", HEAR_CTRL_C + script],
         stdout=subprocess.PIPE,
