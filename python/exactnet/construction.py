@@ -277,8 +277,10 @@ def _encoded(targets: Table, n_outputs: int) -> Table:
     """Return targets as outputs of the network: one_hot where these are more than the targets."""
     if n_outputs == targets.shape[1]:
         return targets
-    one_hot = targets.numerators == np.arange(n_outputs)
-    return Table(one_hot.astype(np.int64), [1] * n_outputs)
+    one_hot = np.zeros((len(targets.numerators), n_outputs), dtype=np.int64)
+    # By index, for where the buffers of a broadcasting comparison find no memory, NumPy crashes.
+    one_hot[np.arange(len(one_hot)), targets.numerators[:, 0]] = 1
+    return Table(one_hot, [1] * n_outputs)
 
 
 def _plan(
