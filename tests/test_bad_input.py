@@ -15,9 +15,7 @@ from exactnet import (
     EarlyStopping,
     ExactNetwork,
     Network,
-    _tables,
     capacity,
-    construction,
     diagnostics,
     gates,
     memorize,
@@ -26,6 +24,8 @@ from exactnet import (
     verify,
 )
 from exactnet.activations import LeakyReLU, Sigmoid, Step
+from exactnet.exact import data
+from exactnet.exact.construct import memorization
 
 X = [[0, 1], [2, 3], [4, 5], [6, 7]]
 Y = [1, 2, 3, 4]
@@ -292,8 +292,8 @@ def test_size_beyond_memory_is_refused_before_any_work(monkeypatch):
     def no_work(*arguments):
         raise AssertionError("work has started")
 
-    monkeypatch.setattr(construction._core, "choose_projection", no_work)
-    monkeypatch.setattr(construction._core, "construct_theorem3", no_work)
+    monkeypatch.setattr(memorization._core, "choose_projection", no_work)
+    monkeypatch.setattr(memorization._core, "construct_theorem3", no_work)
     with pytest.raises(MemoryError, match="by prediction") as error:
         memorize(X, Y, hidden=(10**6, 10**6))
     assert_one_line(error, "pass max_bytes to override")
@@ -303,15 +303,15 @@ def test_parameters_beyond_memory_are_refused_before_construction(monkeypatch):
     def no_work(*arguments):
         raise AssertionError("construction has started")
 
-    monkeypatch.setattr(construction._core, "construct_theorem3", no_work)
-    monkeypatch.setattr(construction, "_memory_limit", lambda max_bytes: 800_000)
+    monkeypatch.setattr(memorization._core, "construct_theorem3", no_work)
+    monkeypatch.setattr(memorization, "_memory_limit", lambda max_bytes: 800_000)
     points = [[k, k * k * 2**100] for k in range(900)]  # small arrays, long numbers
     with pytest.raises(MemoryError, match="by prediction"):
         memorize(points, [k % 5 for k in range(900)], projection=[1, 1])
 
 
 def test_max_bytes_overrides(monkeypatch):
-    monkeypatch.setattr(construction, "available_memory", lambda: 1)
+    monkeypatch.setattr(memorization, "available_memory", lambda: 1)
     with pytest.raises(MemoryError):
         memorize(X, Y)
     assert memorize(X, Y, max_bytes=10**9).layer_sizes == [2, 2, 2, 1]
@@ -330,7 +330,7 @@ def test_long_targets_count_in_the_prediction():
 
 
 def test_columns_that_grow_beyond_memory_are_refused_before_scaling(monkeypatch):
-    monkeypatch.setattr(_tables, "available_memory", lambda: 1_000_000)
+    monkeypatch.setattr(data, "available_memory", lambda: 1_000_000)
     rows = [[Fraction(1, 3**k)] for k in range(2000)]
     with pytest.raises(MemoryError, match="column 0 of X would take about"):
         memorize(rows, [0] * 2000)

@@ -22,9 +22,9 @@ import pytest
 
 from conftest import random_points, slow
 from exactnet import ExactNetwork, check, datasets, memorize, verify
-from exactnet._claim import data_digest
-from exactnet._datafiles import read_data
-from exactnet._tables import as_points, as_targets
+from exactnet.cli.datafiles import read_data
+from exactnet.exact.data import as_points, as_targets
+from exactnet.exact.digest import data_digest
 from reference import forward, fractions
 
 SOURCE = Path(check.__file__)

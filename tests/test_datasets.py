@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from conftest import interrupt
-from exactnet import _download, datasets, memorize, verify
-from exactnet._progress import ProgressBar
+from exactnet import datasets, memorize, verify
+from exactnet.base import download
+from exactnet.base.progress import ProgressBar
 
 
 def test_digits():
@@ -157,7 +158,7 @@ def test_cache(tmp_path, cache, monkeypatch):
 
 
 def test_mnist_is_not_downloaded_unasked(cache, mnist, monkeypatch):
-    monkeypatch.setattr("exactnet._download.fetch", None)
+    monkeypatch.setattr("exactnet.base.download.fetch", None)
     with pytest.raises(FileNotFoundError, match="pass download=True") as error:
         datasets.load_mnist()
     assert str(cache) in str(error.value)
@@ -381,8 +382,8 @@ def test_the_next_mirror_is_asked(server, cache, monkeypatch, kind):
 @pytest.mark.parametrize("kind", [*BAD_SERVERS, *SLOW_SERVERS])
 def test_failing_downloads(server, cache, monkeypatch, kind):
     slow = kind in SLOW_SERVERS
-    monkeypatch.setattr(_download, "STALL_SECONDS", 0.2 if slow and "drip" not in kind else 60)
-    monkeypatch.setattr(_download, "TOTAL_SECONDS", 0.2 if slow and "drip" in kind else 60)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.2 if slow and "drip" not in kind else 60)
+    monkeypatch.setattr(download, "TOTAL_SECONDS", 0.2 if slow and "drip" in kind else 60)
     # A good mirror might seem slow, too, on a busy machine: the slow ones are asked alone.
     use(monkeypatch, server, kind, *([] if slow else ["missing"]))
     with pytest.raises(ConnectionError) as error:
@@ -414,7 +415,7 @@ def test_a_bomb_takes_little_memory():
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="more than 1000 bytes when unpacked"):
-            _download._unpacked(bomb, 1000)
+            download._unpacked(bomb, 1000)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -448,7 +449,7 @@ def test_download_shows_its_progress(server, cache, monkeypatch):
         def __call__(self, share):
             self.shares.append(share)
 
-    monkeypatch.setattr(_download, "ProgressBar", Bar)
+    monkeypatch.setattr(download, "ProgressBar", Bar)
     use(monkeypatch, server, "good")
     datasets.load_mnist(download=True)
     assert [bar._label for bar in bars] == [f"downloading {name}.gz" for name in server.files]
@@ -503,7 +504,7 @@ def test_real_mnist():
     assert 0.80 < (X_train == 0).mean() < 0.82
     for name, (size, md5) in datasets._MNIST.items():
         data = datasets._path(Path(os.environ["EXACTNET_DATA"]), name).read_bytes()
-        data = _download._unpacked(data, size)
+        data = download._unpacked(data, size)
         assert (len(data), hashlib.md5(data).hexdigest()) == (size, md5)
 
 

@@ -83,7 +83,7 @@ import gzip, io, os, sys, time
 import numpy as np
 from gmpy2 import mpq
 from exactnet import ExactNetwork, Network
-from exactnet._datafiles import read_data
+from exactnet.cli.datafiles import read_data
 from exactnet.datasets import read_idx, write_idx
 
 os.chdir({folder!r})
@@ -161,8 +161,8 @@ def test_interrupts_where_ctrl_c_is_ignored():
     """The tests of Ctrl-C pass under `nohup` and in the background of a script."""
     tests = [
         "tests/test_interrupt.py::test_ctrl_c_is_answered_at_once[points-1]",
-        "tests/test_files.py::test_two_interrupts",
-        "tests/test_cli.py::test_interrupted_training_saves_nothing[False]",
+        "tests/base/test_files.py::test_two_interrupts",
+        "tests/cli/test_cli.py::test_interrupted_training_saves_nothing[False]",
     ]
     program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *program]
@@ -302,7 +302,7 @@ def test_other_threads_run_meanwhile(rng):
             time.sleep(0.001)
 
     from exactnet import _core
-    from exactnet._tables import as_points, as_targets
+    from exactnet.exact.data import as_points, as_targets
 
     points, targets, core = as_points(X).to_core(), as_targets(y, len(X)).to_core(), net.to_core()
     thread = threading.Thread(target=tick)

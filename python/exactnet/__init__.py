@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exactnet import activations, datasets, diagnostics, gates, plot, schedules
-    from exactnet.approximation import Approximation, approximate
-    from exactnet.certification import FloatCertificate, certificate
-    from exactnet.construction import capacity, memorize
-    from exactnet.exact_network import ExactNetwork
-    from exactnet.network import DivergenceError, History, Network
-    from exactnet.planning import Plan, plan
-    from exactnet.rounding import RoundingError, rounding_error
-    from exactnet.sweeping import SweepResult, sweep
-    from exactnet.training import Checkpoint, EarlyStopping
-    from exactnet.verification import VerificationReport, verify
+    from exactnet.bridge.approximation import Approximation, approximate
+    from exactnet.bridge.certification import FloatCertificate, certificate
+    from exactnet.bridge.rounding import RoundingError, rounding_error
+    from exactnet.dense.network import DivergenceError, History, Network
+    from exactnet.dense.sweeping import SweepResult, sweep
+    from exactnet.dense.training import Checkpoint, EarlyStopping
+    from exactnet.exact.construct.memorization import capacity, memorize
+    from exactnet.exact.construct.planning import Plan, plan
+    from exactnet.exact.network import ExactNetwork
+    from exactnet.exact.verification import VerificationReport, verify
 
 __version__ = "0.1.0"
 
@@ -49,16 +49,16 @@ __all__ = [
 
 # Names are loaded when they are first used: gmpy2 takes longer than all of the float half.
 _MODULES = {
-    "approximation": ("Approximation", "approximate"),
-    "certification": ("FloatCertificate", "certificate"),
-    "construction": ("capacity", "memorize"),
-    "exact_network": ("ExactNetwork",),
-    "network": ("DivergenceError", "History", "Network"),
-    "planning": ("Plan", "plan"),
-    "rounding": ("RoundingError", "rounding_error"),
-    "sweeping": ("SweepResult", "sweep"),
-    "training": ("Checkpoint", "EarlyStopping"),
-    "verification": ("VerificationReport", "verify"),
+    "bridge.approximation": ("Approximation", "approximate"),
+    "bridge.certification": ("FloatCertificate", "certificate"),
+    "bridge.rounding": ("RoundingError", "rounding_error"),
+    "dense.network": ("DivergenceError", "History", "Network"),
+    "dense.sweeping": ("SweepResult", "sweep"),
+    "dense.training": ("Checkpoint", "EarlyStopping"),
+    "exact.construct.memorization": ("capacity", "memorize"),
+    "exact.construct.planning": ("Plan", "plan"),
+    "exact.network": ("ExactNetwork",),
+    "exact.verification": ("VerificationReport", "verify"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, TypeAlias
 
-from exactnet._checks import number, shown
+from exactnet.base.checks import number, shown
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._files import atomic_write, parts, read_array
+from exactnet.base.files import atomic_write, parts, read_array
 
 # Folders with the MNIST files, compressed by gzip; asked in this order.
 MIRRORS = (
@@ -265,7 +265,7 @@ def _cache() -> Path:
 
 
 def _fetch_mnist(names: list[str], folder: Path) -> None:
-    from exactnet._download import fetch  # here, for `import exactnet` to be fast
+    from exactnet.base.download import fetch  # here, for `import exactnet` to be fast
 
     mirrors = list(MIRRORS)
     for name in names:

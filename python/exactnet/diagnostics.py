@@ -10,10 +10,10 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet._checks import entries, real_array, shown
-from exactnet._tables import to_mpq
-from exactnet.exact_network import ExactNetwork
-from exactnet.network import Network
+from exactnet.base.checks import entries, real_array, shown
+from exactnet.dense.network import Network
+from exactnet.exact.data import to_mpq
+from exactnet.exact.network import ExactNetwork
 
 Array = npt.NDArray[Any]
 Rationals = npt.NDArray[np.object_]

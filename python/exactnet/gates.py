@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from exactnet._checks import shown
 from exactnet.activations import Step
-from exactnet.network import Network
-from exactnet.training import History
+from exactnet.base.checks import shown
+from exactnet.dense.network import Network
+from exactnet.dense.training import History
 
 INPUTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 TRUTH = {

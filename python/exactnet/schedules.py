@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exactnet._checks import is_integer, number, positive_integer, shown
+from exactnet.base.checks import is_integer, number, positive_integer, shown
 
 
 @dataclass(frozen=True)

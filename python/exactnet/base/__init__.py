@@ -1,0 +1,1 @@
+"""What all of the package needs: checks of arguments, files, progress, memory."""

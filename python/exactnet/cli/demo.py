@@ -1,0 +1,195 @@
+"""What `exactnet demo` computes and prints."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet.base.progress import ProgressBar
+from exactnet.datasets import load_digits
+from exactnet.dense.network import Network
+from exactnet.exact.construct.memorization import memorize
+from exactnet.exact.network import ExactNetwork, to_floats
+from exactnet.exact.verification import verify
+
+# The example of the article this package grew from, and the projection behind its parameters.
+NINE_INPUTS = np.array(
+    [
+        [93, 59, 58, 20, 80, 57, 35, 21, 38],
+        [4, 91, 47, 69, 98, 85, 68, 2, 15],
+        [14, 60, 31, 86, 37, 12, 23, 69, 42],
+        [4, 14, 52, 98, 72, 60, 67, 51, 90],
+        [27, 12, 6, 32, 76, 63, 49, 41, 28],
+    ]
+).T
+NINE_TARGETS = np.array([1, 81, 17, 65, 25, 33, 45, 77, 10])
+ARTICLE_PROJECTION = [823849691, 4336051, 28907, 149, 1]
+
+
+def float64_error(network: ExactNetwork, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
+    """Return the largest error of the network with float64 parameters; inf if not finite."""
+    h = X.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for w, b, activation in zip(
+            network.weights, network.biases, network.activations, strict=True
+        ):
+            h = h @ to_floats(w).T + to_floats(b)
+            if activation == "relu":
+                h = np.maximum(h, 0)
+        error = np.abs(h[:, 0] - y).max()
+    return float("inf") if np.isnan(error) else float(error)
+
+
+def format_parameters(network: ExactNetwork) -> str:
+    """Print the parameters as the article does."""
+    text = ["parameters"]
+    ordinals = {1: "1st", 2: "2nd", 3: "3rd"}
+    for k, (w, b) in enumerate(zip(network.weights, network.biases, strict=True), start=1):
+        last = k == len(network.weights)
+        text.append(f"\n{ordinals.get(k, f'{k}th')} layer")
+        for name, values in (("W", w), ("b", b[:, None])):
+            array = np.vectorize(_to_fraction, otypes=[object])(values)
+            if last and all(v.denominator == 1 for v in array.ravel()):
+                array = array.astype(int)
+            text.append(f"{name}{k} =\n{array}")
+    return "\n".join(text)
+
+
+def _to_fraction(value: Any) -> Fraction:
+    return Fraction(int(value.numerator), int(value.denominator))
+
+
+def nine_points() -> dict[str, Any]:
+    """Build and check both networks of the nine points."""
+    result: dict[str, Any] = {}
+    for name, projection, scale in (
+        ("article", ARTICLE_PROJECTION, "worst_case"),
+        ("exactnet", "smallest", "least"),
+    ):
+        network = memorize(
+            NINE_INPUTS, NINE_TARGETS, hidden=(3, 3), projection=projection, scale=scale
+        )
+        outputs = network.predict(NINE_INPUTS)[:, 0]
+        result[name] = {
+            "network": network,
+            "outputs": [_to_fraction(v) for v in outputs],
+            "exact": verify(network, NINE_INPUTS, NINE_TARGETS).exact,
+            "largest_bits": network.bit_sizes().largest,
+        }
+    return result
+
+
+def all_digits() -> dict[str, Any]:
+    """Memorize and verify the bundled digits."""
+    X_train, y_train, X_test, y_test = load_digits()
+    X, y = np.concatenate([X_train, X_test]), np.concatenate([y_train, y_test])
+    start = time.perf_counter()
+    with ProgressBar("constructing") as bar:
+        network = memorize(X, y, progress=bar)
+    seconds = time.perf_counter() - start
+    with ProgressBar("verifying") as bar:
+        report = verify(network, X, y, progress=bar)
+    return {
+        "layer_sizes": network.layer_sizes,
+        "n_points": report.n_points,
+        "n_wrong": report.n_wrong,
+        "exact": report.exact,
+        "max_error": str(report.max_error),
+        "construction_seconds": seconds,
+        "verification_seconds": report.seconds,
+        "largest_bits": network.bit_sizes().largest,
+        "float64_max_error": float64_error(network, X, y),
+    }
+
+
+def trained_digits() -> dict[str, Any]:
+    """Train a network of floats on the digits, as Nielsen's book does on MNIST."""
+    X_train, y_train, X_test, y_test = load_digits()
+    network = Network([64, 30, 10], seed=0)
+    start = time.perf_counter()
+    network.fit(X_train, y_train, epochs=30, batch_size=10, learning_rate=3.0)
+    return {
+        "layer_sizes": network.layer_sizes,
+        "epochs": 30,
+        "seconds": time.perf_counter() - start,
+        "n_train": len(y_train),
+        "train_accuracy": network.accuracy(X_train, y_train),
+        "n_test": len(y_test),
+        "test_accuracy": network.accuracy(X_test, y_test),
+    }
+
+
+def run() -> tuple[str, dict[str, Any]]:
+    """Return the text of the demo and the same facts for machines."""
+    nine, digits, training = nine_points(), all_digits(), trained_digits()
+    article, ours = nine["article"], nine["exactnet"]
+    sizes = ", ".join(map(str, digits["layer_sizes"]))
+    trained_sizes = ", ".join(map(str, training["layer_sizes"]))
+    target = [int(t) for t in NINE_TARGETS]
+    text = f"""\
+Nine points, reproduced by a ReLU network with 3 and 3 hidden units
+===================================================================
+
+( 5 , 3 , 3 , 1 ) ReLU neural network
+
+the number of data = 9
+
+ input =
+{NINE_INPUTS.T}
+output =
+{NINE_TARGETS}
+
+With the constants of the article (scale="worst_case"), at most {article["largest_bits"]} bits:
+
+{format_parameters(article["network"])}
+
+With the least constants, the default, at most {ours["largest_bits"]} bits:
+
+{format_parameters(ours["network"])}
+
+check
+
+MP(x) = {ours["outputs"]}
+output= {NINE_TARGETS}
+
+MP(x) - output = {[float(o - t) for o, t in zip(ours["outputs"], target, strict=True)]}
+
+All {digits["n_points"]} handwritten digits that come with the package
+======================================================
+
+network                         [{sizes}], ReLU
+constructed in                  {digits["construction_seconds"]:.3f} s
+verified in exact arithmetic in {digits["verification_seconds"]:.3f} s
+wrong outputs                   {digits["n_wrong"]} of {digits["n_points"]}
+largest error                   {digits["max_error"]}
+largest parameter               {digits["largest_bits"]} bits
+largest error of the same network
+  with float64 parameters       {digits["float64_max_error"]:.3g}
+
+The first {training["n_train"]} digits, learned instead by a network of floats
+=========================================================
+
+network                         [{trained_sizes}], sigmoid
+trained in                      {training["seconds"]:.3f} s, {training["epochs"]} epochs
+right on the digits it has seen {training["train_accuracy"]:.1%}
+right on {training["n_test"]} others            {training["test_accuracy"]:.1%}
+"""
+    facts = {
+        "nine_points": {
+            name: {
+                "exact": entry["exact"],
+                "largest_bits": entry["largest_bits"],
+                "outputs": [str(o) for o in entry["outputs"]],
+                "weights": [[[str(v) for v in r] for r in w] for w in entry["network"].weights],
+                "biases": [[str(v) for v in b] for b in entry["network"].biases],
+            }
+            for name, entry in nine.items()
+        },
+        "digits": digits,
+        "training": training,
+    }
+    return text, facts

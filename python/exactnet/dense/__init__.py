@@ -1,0 +1,1 @@
+"""The float half: networks of floats and their training. It does not know the rational half."""

@@ -1,0 +1,203 @@
+"""Network files: safetensors with the state of a training; docs/file-format.md describes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
+from exactnet.base.files import as_name, atomic_write, parts
+
+if TYPE_CHECKING:
+    from exactnet.dense.network import Network
+
+FORMAT = "exactnet.Network"
+VERSION = "1"
+
+_ENTRIES = ("format", "version", "activations", "generator", "steps", "epochs")
+# of the state of the optimiser: velocities or first moments, and second moments of Adam
+_SUFFIXES = ("_velocity", "_second_moment")
+_DTYPES = ("F32", "F64")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Do what `Network.save` describes."""
+    tensors = {}
+    state, epochs = network._after_training()
+    for suffix, layers in (
+        ("", zip(network.weights, network.biases, strict=True)),
+        (_SUFFIXES[0], state.first if state is not None else []),
+        (_SUFFIXES[1], (state.second if state is not None else None) or []),
+    ):
+        for k, layer in enumerate(layers):
+            for kind, array in zip(("weights", "biases"), layer, strict=True):
+                name = f"layers.{k}.{kind}{suffix}"
+                tensors[name] = np.ascontiguousarray(array)
+                _check_finite(name, tensors[name])
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "activations": json.dumps([_activation_entry(a) for a in network.activations]),
+        "generator": str(network._generator.state),
+        "steps": str(state.steps if state is not None else 0),
+        "epochs": str(epochs),
+    }
+    # As the library would write it, which makes a copy of everything first, in one go. By name the
+    # tensors are in its order, for they are all of one type.
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, array in sorted(tensors.items()):
+        start, end = end, end + array.nbytes
+        dtype = f"F{8 * array.itemsize}"
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_write(path, binary=True) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in sorted(tensors.items()):
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False))
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Do what `Network.load` describes."""
+    from safetensors import SafetensorError, safe_open
+
+    name = as_name(path)
+    with open(name, "rb"):  # whose errors name the file
+        pass
+    try:
+        with safe_open(name, framework="np") as file:
+            return _load(file)
+    except (SafetensorError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name}: not a network file, or damaged: {reason}") from None
+    except (ValueError, OverflowError) as error:  # the latter for integers beyond floats
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _load(file: Any) -> Network:
+    from exactnet.dense.network import Network
+    from exactnet.dense.training import OptimizerState
+
+    metadata = file.metadata() or {}
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f'not a network file: its metadata has no "format" of "{FORMAT}"')
+    if metadata.get("version") != VERSION:
+        raise ValueError(
+            f"version {metadata.get('version')!r:.40} of the format is unknown; "
+            f"this package reads version {VERSION}"
+        )
+    _check_names(metadata, _ENTRIES, "metadata")
+    activations = _activations(metadata["activations"])
+    for key in ("generator", "steps", "epochs"):
+        value = metadata[key]
+        if not _INTEGER.fullmatch(value) or int(value) >= 2**64:
+            raise ValueError(f"{key} must be an integer from 0 to 2**64 - 1, not {value!r:.40}")
+
+    kinds = ("weights", "biases")
+    names = [f"layers.{k}.{kind}" for k in range(len(activations)) for kind in kinds]
+    present = set(file.keys())
+    suffixes = [s for s in _SUFFIXES if any(name.endswith(s) for name in present)]
+    if suffixes == [_SUFFIXES[1]]:
+        raise ValueError("there are second moments but no first ones")
+    of_state = [f"{name}{suffix}" for suffix in suffixes for name in names]
+    _check_names(present, (*names, *of_state), "tensors")
+    dtypes = {name: file.get_slice(name).get_dtype() for name in (*names, *of_state)}
+    for name, dtype in dtypes.items():
+        if dtype not in _DTYPES or dtype != dtypes[names[0]]:
+            allowed = "F32 or F64" if dtype not in _DTYPES else f"{dtypes[names[0]]} as the others"
+            raise ValueError(f"{name} must be of type {allowed}, not {dtype}")
+
+    network = Network.from_arrays(
+        [_tensor(file, name) for name in names[::2]],
+        [_tensor(file, name) for name in names[1::2]],
+        activations,
+    )
+    network._generator = _core.Generator(int(metadata["generator"]))
+    network._epochs = int(metadata["epochs"])
+    if suffixes:
+        moments = [_moments(file, network, names, suffix) for suffix in suffixes]
+        second = moments[1] if len(moments) == 2 else None
+        if second is not None and any((a < 0).any() for layer in second for a in layer):
+            raise ValueError("second moments are below 0")
+        network._state = OptimizerState(moments[0], second, int(metadata["steps"]))
+    return network
+
+
+def _moments(file: Any, network: Network, names: list[str], suffix: str) -> list[tuple[Any, Any]]:
+    """Return one part of the optimiser's state, (weights, biases) per layer."""
+    parameters = zip(network.weights, network.biases, strict=True)
+    shapes = [array.shape for layer in parameters for array in layer]
+    arrays = [_tensor(file, f"{name}{suffix}") for name in names]
+    for name, array, shape in zip(names, arrays, shapes, strict=True):
+        if array.shape != shape:
+            raise ValueError(f"{name}{suffix} has shape {array.shape}, not {shape}")
+        _check_finite(f"{name}{suffix}", array)
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def _tensor(file: Any, name: str) -> npt.NDArray[Any]:
+    """Return a tensor, read in parts between which Ctrl-C is answered."""
+    source = file.get_slice(name)
+    shape = source.get_shape()
+    if not shape:
+        return np.array(file.get_tensor(name))
+    result = np.empty(shape, {"F32": np.float32, "F64": np.float64}[source.get_dtype()])
+    for part in parts(result):
+        result[part] = source[part]
+    return result
+
+
+def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
+    if not all(np.isfinite(array[part]).all() for part in parts(array)):
+        raise ValueError(f"{name} holds numbers that are not finite")
+
+
+def _check_names(present: Any, expected: tuple[str, ...], what: str) -> None:
+    odd = sorted(set(present) ^ set(expected))
+    if odd:
+        shown = ", ".join(f"{name!r:.60}" for name in odd[:4])
+        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
+        raise ValueError(f"missing or unknown {what}: {shown}{more}")
+
+
+def _activation_entry(activation: Activation) -> str | dict[str, str | float]:
+    if isinstance(activation, str):
+        return activation
+    name, slope, threshold = describe(activation)
+    return {"name": name, "slope": slope, "threshold": threshold}
+
+
+def _activations(text: str) -> list[Activation]:
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"activations are no JSON: {error}") from None
+    if not isinstance(entries, list) or not entries:
+        raise ValueError("activations must be a JSON list with one entry per layer")
+    return [_activation(entry) for entry in entries]
+
+
+def _activation(entry: Any) -> Activation:
+    """Return the activation of a name or of an object that `_activation_entry` made."""
+    activation: Activation | None = None
+    if isinstance(entry, str):
+        activation = entry
+    elif isinstance(entry, dict) and all(
+        type(entry.get(key)) in (int, float) for key in ("slope", "threshold")
+    ):
+        slope, threshold = entry["slope"], entry["threshold"]
+        candidates = (Sigmoid(slope, threshold), LeakyReLU(slope), Step(threshold))
+        # The comparison refuses what the kind has no place for, and unknown keys.
+        activation = next((a for a in candidates if _activation_entry(a) == entry), None)
+    if activation is None:
+        raise ValueError(f"unknown activation {str(entry)[:60]!r}")
+    describe(activation)
+    return activation

@@ -1,0 +1,747 @@
+"""Dense networks of floats, trained by fused C++ kernels."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.activations import Activation, describe
+from exactnet.base.checks import choice, entries, is_integer, positive_integer, real_array, shown
+from exactnet.base.files import parts
+from exactnet.base.memory import available_memory
+from exactnet.dense import file, training
+from exactnet.dense.training import Callback, DivergenceError, History, OptimizerState, Rate
+
+if TYPE_CHECKING:
+    from exactnet.exact.network import ExactNetwork
+
+Array: TypeAlias = npt.NDArray[Any]
+
+__all__ = ["INITS", "LOSSES", "DivergenceError", "History", "Network"]
+
+INITS = ("normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros")
+LOSSES = ("quadratic", "mse", "cross_entropy")
+
+# By how much targets of softmax may miss a sum of 1, as rounded ones do.
+_SUM_TOLERANCE = 1e-3
+# Activations of a single output that tells one of two classes, or the only one.
+_CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
+
+_CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
+
+
+class Network:
+    """A dense feed-forward network of floats.
+
+    Layer l computes ``activation(W a + b)`` with W of shape (outputs, inputs).
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Number of inputs, of the units of every hidden layer, and of outputs.
+    activations : str, activation object, or a sequence with one per layer
+        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax" or an object of
+        `exactnet.activations`. Softmax is for the last layer only.
+    init : {"normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros"}
+        "normal" draws weights and biases from N(0, 1); the others are those of Glorot and Bengio
+        (2010) and of He et al. (2015), with biases 0.
+    dtype : {"float32", "float64"}
+    seed : int, optional
+        Of the initial weights and of every shuffle: the same seed gives the same network, within
+        the limits of docs/guarantees.md. By default a new one every time.
+
+    Attributes
+    ----------
+    weights, biases : tuple of ndarray
+        Of shapes (outputs, inputs) and (outputs,). Writing into them takes effect; `fit` refuses
+        to train while one of them is read-only. The attributes themselves cannot be set.
+    activations : tuple of str or activation object
+    layer_sizes : list of int
+    dtype : numpy.dtype
+    epochs_trained : int
+
+    Raises
+    ------
+    ValueError
+        If a size, a name or the seed is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from exactnet import Network
+    >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0], [1], [1], [0]])
+    >>> net = Network([2, 3, 1], seed=1)
+    >>> history = net.fit(X, y, epochs=2000, batch_size=4, learning_rate=5.0)
+    >>> net.predict(X).round().ravel()
+    array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        *,
+        activations: Activation | Sequence[Activation] = "sigmoid",
+        init: str = "normal",
+        dtype: str = "float32",
+        seed: int | None = None,
+    ) -> None:
+        numbers_of_units = entries(layer_sizes, "layer_sizes", "a sequence of integers")
+        sizes = [positive_integer(n, f"layer_sizes[{k}]") for k, n in enumerate(numbers_of_units)]
+        if len(sizes) < 2:
+            raise ValueError(f"layer_sizes must name at least inputs and outputs, not {sizes}")
+        choice(init, INITS, "init")
+        dtype = dtype.name if isinstance(dtype, np.dtype) else dtype
+        choice(dtype, tuple(_CORE), "dtype")
+        # as drawn in float64, and as arrays and in the core's order
+        itemsize = 8 + 2 * np.dtype(dtype).itemsize
+        predicted = itemsize * sum((a + 1) * b for a, b in pairwise(sizes))
+        if predicted > 2**20 and predicted > available_memory():
+            raise MemoryError(
+                f"layer_sizes={shown(sizes)} would take about {min(predicted, 10**300) / 2**20:.3g}"
+                " MiB, more than there is: use smaller layers"
+            )
+        if seed is None:
+            seed = int.from_bytes(os.urandom(8), "little")
+        if not is_integer(seed) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
+        self._generator: _core.Generator = _core.Generator(int(seed))
+        weights, biases = [], []
+        for n_in, n_out in pairwise(sizes):
+            w, b = _initial(self._generator, init, n_in, n_out)
+            weights.append(w.astype(dtype))
+            biases.append(b.astype(dtype))
+            del w  # of large layers it would be in the way
+        self._set(weights, biases, activations, dtype)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Iterable[Any],
+        biases: Iterable[Any],
+        activations: Activation | Sequence[Activation] = "sigmoid",
+    ) -> Network:
+        """Make a network of given parameters, which are copied.
+
+        Parameters
+        ----------
+        weights : iterable of array-like (outputs, inputs)
+        biases : iterable of array-like (outputs,)
+        activations : as of `Network`
+
+        Returns
+        -------
+        Network
+            Of float64 if any array is, else of float32.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit each other or a value is not finite.
+
+        Examples
+        --------
+        The three-layer network of the gates article:
+
+        >>> from exactnet import Network
+        >>> net = Network.from_arrays(
+        ...     [[[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]],
+        ...      [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]],
+        ...      [[0.1, 0.2], [0.3, 0.4]]],
+        ...     [[0.1, 0.2, 0.3], [0.1, 0.2], [0.1, 0.2]],
+        ...     ["sigmoid", "sigmoid", "softmax"])
+        >>> net.predict([[2, 1]]).round(8)
+        array([[0.40442364, 0.59557636]])
+        """
+        w_arrays, b_arrays = (
+            [
+                real_array(array, f"{name}[{k}]")
+                for k, array in enumerate(entries(arrays, name, "one array per layer"))
+            ]
+            for name, arrays in (("weights", weights), ("biases", biases))
+        )
+        small = all(a.dtype.kind != "f" or a.itemsize <= 4 for a in (*w_arrays, *b_arrays))
+        floats = any(a.dtype.kind == "f" for a in (*w_arrays, *b_arrays))
+        dtype = "float32" if small and floats else "float64"
+        network = cls.__new__(cls)
+        network._generator = _core.Generator(0)
+        network._set(w_arrays, b_arrays, activations, dtype)
+        return network
+
+    def _set(
+        self,
+        weights: list[Array],
+        biases: list[Array],
+        activations: Activation | Sequence[Activation],
+        dtype: npt.DTypeLike,
+    ) -> None:
+        """Take copies of the parameters, and empty the lists, which may be all that holds them."""
+        n = len(weights)
+        if n == 0 or len(biases) != n:
+            raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
+        inputs = weights[0].shape[-1] if weights[0].ndim else 0
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or w.size == 0:
+                raise ValueError(
+                    f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
+                    f"each other or their {inputs} inputs"
+                )
+            inputs = w.shape[0]
+        if isinstance(activations, Sequence) and not isinstance(activations, str):
+            what = "a name or an object for all layers, or one for each"
+            self._activations = tuple(entries(activations, "activations", what))
+        else:
+            self._activations = (activations,) * n
+        if len(self._activations) != n:
+            raise ValueError(f"{len(self._activations)} activations for {n} layers")
+        described = [describe(a) for a in self._activations]
+        if any(name == "softmax" for name, _, _ in described[:-1]):
+            raise ValueError("softmax is for the last layer only")
+        self._dtype = np.dtype(dtype)
+        self._arrays = {
+            kind: [_owned(arrays.pop(0), self._dtype, f"{kind}[{k}]") for k in range(n)]
+            for kind, arrays in (("weights", weights), ("biases", biases))
+        }
+        self._views = {
+            kind: tuple(array.view() for array in arrays) for kind, arrays in self._arrays.items()
+        }
+        isa = os.environ.get("EXACTNET_ISA", "")
+        # what the optimiser leaves for the next `fit`
+        self._state: OptimizerState | None = None
+        self._epochs = 0
+        self._trainer: Any = None  # of a `fit` that has not handed these two over
+        self._training = threading.Lock()  # held by `fit`
+        self._core = _CORE[self._dtype.name](
+            self._arrays["weights"], self._arrays["biases"], described, isa
+        )
+        self._names = [name for name, _, _ in described]
+
+    def _parameters(self, kind: str) -> tuple[Array, ...]:
+        """Return the views of the parameters that are for everyone, always the same ones.
+
+        What is done to a view in place, other than to its numbers, does not reach the network, and
+        another one takes its place.
+        """
+        arrays, views = self._arrays[kind], self._views[kind]
+        if any(
+            (view.shape, view.strides, view.dtype) != (array.shape, array.strides, array.dtype)
+            for view, array in zip(views, arrays, strict=True)
+        ):
+            views = self._views[kind] = tuple(array.view() for array in arrays)
+        return views
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Matrices (outputs, inputs), one per layer."""
+        return self._parameters("weights")
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Vectors (outputs,), one per layer."""
+        return self._parameters("biases")
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Names or objects, one per layer."""
+        return self._activations
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters: float32 or float64."""
+        return self._dtype
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Number of inputs, of the units of every hidden layer, and of outputs."""
+        matrices = self._arrays["weights"]
+        return [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs that `fit` has finished, in all calls; kept in files, pickles and copies.
+
+        To go on with a training, pass it as ``initial_epoch``. After an exception such as Ctrl-C
+        within an epoch, the weights may be some batches ahead.
+        """
+        return self._after_training()[1]
+
+    def _after_training(self) -> tuple[OptimizerState | None, int]:
+        """Return the optimiser's state and the number of epochs that belong to the weights.
+
+        The core keeps them with the weights: Ctrl-C may come before `fit` could take them over.
+        """
+        trainer = self._trainer
+        if trainer is None or trainer.after is None:
+            return self._state, self._epochs
+        first, second, steps, epochs = trainer.after
+        return first and OptimizerState(first, second, steps), self._epochs + epochs
+
+    def _take_over(self, next_trainer: Any = None) -> None:
+        """Take over what the last trainer has left; the next one will leave something later."""
+        state, epochs = self._after_training()
+        # at one go, for Ctrl-C
+        self.__dict__.update(_state=state, _epochs=epochs, _trainer=next_trainer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state, epochs = self._after_training()
+        return {
+            **self._arrays,
+            "activations": self._activations,
+            "generator": self._generator.state,
+            "state": state,
+            "epochs": epochs,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._generator = _core.Generator(state["generator"])
+        weights, biases = list(state["weights"]), list(state["biases"])
+        self._set(weights, biases, state["activations"], weights[0].dtype)
+        self._state, self._epochs = state["state"], state["epochs"]
+
+    def __repr__(self) -> str:
+        activations = list(self._activations)
+        return f"Network({self.layer_sizes}, activations={activations}, dtype={self._dtype})"
+
+    def predict(self, X: Any) -> Array:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        X : array-like (samples, features)
+            Converted to the network's type; not copied if it is a C-contiguous array of it.
+
+        Returns
+        -------
+        ndarray (samples, outputs) of the network's type
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite or has another number of features than the network.
+        """
+        # as it stands, if the core can read it; masks it would not see
+        result: Array | None = self._core.predict(X) if type(X) is np.ndarray else None
+        if result is None:  # X needs a conversion, or is wrong
+            result = self._core.predict(self._samples(X))
+        assert result is not None
+        return result
+
+    def classify(self, X: Any) -> npt.NDArray[np.intp]:
+        """Return the class of every sample, (samples,).
+
+        It is the output of largest value, the first of equal ones; of a single output of sigmoid
+        or step, 1 where it exceeds 1/2, else 0.
+
+        Raises
+        ------
+        ValueError
+            As of `predict`; if a single output has another activation, which tells no classes.
+        """
+        if not self._classifies():
+            raise ValueError(
+                "classes need several outputs, or one of sigmoid or step; this network has one "
+                f"of {self._names[-1]}"
+            )
+        return self._decided(self.predict(X))
+
+    def accuracy(self, X: Any, labels: Any) -> float:
+        """Return the share of samples whose class, as of `classify`, is that of their label.
+
+        Parameters
+        ----------
+        X : array-like (samples, features)
+        labels : array-like (samples,) of int, or one-hot (samples, outputs)
+            For a single output 0 and 1, of shape (samples,) or (samples, 1).
+        """
+        classes = self.classify(X)
+        values, expected = self._targets(labels, len(classes), "labels")
+        if values is not None:
+            expected = self._one_hot(values)
+            if expected is None:
+                what = "0 or 1" if values.shape[1] == 1 else "integers, or one-hot rows"
+                raise ValueError(f"labels must be {what}")
+        return float(np.mean(classes == expected))
+
+    def _classifies(self) -> bool:
+        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] in _CLASS_OUTPUTS
+
+    def _decided(self, outputs: Array) -> npt.NDArray[np.intp]:
+        if outputs.shape[1] > 1 or self._names[-1] == "softmax":
+            classes: npt.NDArray[np.intp] = np.argmax(outputs, axis=1)
+            return classes
+        return (outputs[:, 0] > 0.5).astype(np.intp)
+
+    def _one_hot(self, values: Array) -> npt.NDArray[np.intp] | None:
+        """Return the classes that targets stand for, or None if they stand for none."""
+        if not self._classifies() or not ((values == 0) | (values == 1)).all():
+            return None
+        if values.shape[1] > 1 and not (values.sum(axis=1) == 1).all():
+            return None
+        return self._decided(values)
+
+    def loss(self, X: Any, y: Any, loss: str = "quadratic") -> float:
+        """Return the mean loss.
+
+        Parameters
+        ----------
+        X : array-like (samples, features)
+        y : array-like (samples, outputs), or integer labels (samples,)
+            For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
+        loss : {"quadratic", "mse", "cross_entropy"}
+            "quadratic" is 1/2 sum (a - y)^2, "mse" the mean over outputs of (a - y)^2,
+            "cross_entropy" the categorical one after softmax and the sum of binary ones after
+            sigmoid, both computed without overflow.
+
+        Raises
+        ------
+        ValueError
+            If X and y do not fit the network or each other, or the loss not the last activation.
+        """
+        X = self._samples(X)
+        self._check_loss(loss)
+        value: float = self._core.loss(X, *self._targets(y, len(X), loss=loss), loss)
+        return value
+
+    def gradients(self, X: Any, y: Any, loss: str = "quadratic") -> list[tuple[Array, Array]]:
+        """Return the gradient of the mean loss: (dW, db) of every layer.
+
+        Parameters and errors are those of `loss`; training through a step is an error too.
+        """
+        X = self._samples(X)
+        self._check_trainable(loss)
+        gradients: list[tuple[Array, Array]] = self._core.gradients(
+            X, *self._targets(y, len(X), loss=loss), loss
+        )
+        return gradients
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int = 1,
+        initial_epoch: int = 0,
+        batch_size: int = 32,
+        learning_rate: Rate = 0.1,
+        optimizer: str = "sgd",
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        loss: str = "quadratic",
+        penalty: str | float | None = None,
+        alpha: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        sample_weight: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
+        shuffle: bool = True,
+        until: float | None = None,
+        callbacks: Iterable[Callback] = (),
+        record_gradient_norms: bool = False,
+        n_threads: int = 1,
+        verbose: bool = False,
+    ) -> History:
+        """Train by minibatch stochastic gradient descent, or Adam.
+
+        The step is w <- w - learning_rate g on the gradient g of a batch's mean loss; with momentum
+        mu, v <- mu v - learning_rate g and w <- w + v; with Nesterov's, w <- w + mu v -
+        learning_rate g with the new v. A further call goes on where the last one ended: the state
+        of the optimiser and of the shuffles stay. With `initial_epoch`, schedules and callbacks go
+        on too: ``fit(X, y, epochs=1)`` and ``fit(X, y, epochs=3, initial_epoch=1)`` are, to the
+        bit, ``fit(X, y, epochs=3)``.
+
+        Parameters
+        ----------
+        X : array-like (samples, features)
+            If most of it is 0, training takes a copy of the rest, and less time.
+        y : array-like (samples, outputs), or integer labels (samples,)
+            Labels are one-hot encoded when the network has more than one output. For cross_entropy
+            targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
+        epochs : int
+            Number of the epoch after which the training ends, counted from 1.
+        initial_epoch : int
+            Epochs that are behind the network and not trained again, 0 to epochs - 1; such as
+            `epochs_trained` after an interruption.
+        batch_size : int
+        learning_rate : float or callable
+            A callable gets the number of the epoch, from 0, and returns its rate; such as those of
+            `exactnet.schedules`.
+        optimizer : {"sgd", "adam"}
+            Adam is that of Kingma and Ba (2015), with `betas` and `epsilon`.
+        momentum : float in [0, 1)
+        nesterov : bool
+        loss : {"quadratic", "mse", "cross_entropy"}
+        penalty : {None, "l1", "l2"} or float
+            Adds alpha sum |w|^p over all weights, not biases, to the mean loss; "l1" and "l2" are
+            p = 1 and 2. For p < 1 the derivative is taken of (w^2 + 1e-6)^(p/2).
+        alpha : float
+        dropout : float or sequence of float
+            Share of units in [0, 1), of every hidden layer or of each, that is switched off anew
+            for every sample in every batch; the others are scaled up, so that prediction stays as
+            it is.
+        clip_norm : float, optional
+            Greatest Euclidean norm of the gradient of all layers together; longer ones are scaled.
+        sample_weight : array-like (samples,), optional
+            Factors of the samples' losses, at least 0 and not all 0.
+        validation_data : (X, y), optional
+            Evaluated after every epoch; it does not influence the training.
+        shuffle : bool
+            Take the samples in a new random order in every epoch.
+        until : float, optional
+            End after the first epoch whose mean loss is below.
+        callbacks : iterable of callable
+            Called with (network, epoch, history) after every epoch, counted from `initial_epoch`;
+            such as `EarlyStopping` and `Checkpoint`. What one raises ends the training; the weights
+            stay as they are. Methods ``begin(network, epoch)`` and ``finish(network)``, if there
+            are any, are called before the first epoch and after the last.
+        record_gradient_norms : bool
+            Fill `History.gradient_norms`, which takes some time.
+        n_threads : int
+            More than one pays for layers of some hundred units. The result is the same to the bit.
+        verbose : bool
+            Print a line per epoch to stderr, and draw a progress bar if that is a terminal.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError
+            If X and y do not fit the network or each other, hold numbers that are not finite, an
+            argument is out of range, or a parameter's array is read-only.
+        RuntimeError
+            If another thread, or the call whose callback this is, is training the network. Other
+            threads may use it meanwhile: they see the parameters as last written, after some epoch,
+            or at the moment of writing some layers of before and some of after it.
+        DivergenceError
+            If the loss or a parameter becomes infinite or not a number; parameters, the state of
+            the optimiser and that of the shuffles are those before that epoch.
+        KeyboardInterrupt
+            On Ctrl-C, within a fraction of a second; the weights are as after the last finished
+            batch, or as before its epoch if one of those is not finite.
+        """
+        return training.fit(
+            self,
+            X,
+            y,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            momentum=momentum,
+            nesterov=nesterov,
+            betas=betas,
+            epsilon=epsilon,
+            loss=loss,
+            penalty=penalty,
+            alpha=alpha,
+            dropout=dropout,
+            clip_norm=clip_norm,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            until=until,
+            callbacks=callbacks,
+            record_gradient_norms=record_gradient_norms,
+            n_threads=n_threads,
+            verbose=verbose,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as a safetensors file, atomically.
+
+        The state of the optimiser, that of the generator of shuffles and `epochs_trained` go with
+        it: training continues from the file as if it had never stopped.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from exactnet import Network
+        >>> net = Network([2, 3, 1], seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "net.safetensors")
+        ...     net.save(path)
+        ...     same = Network.load(path)
+        >>> bool((same.predict([[1, 2]]) == net.predict([[1, 2]])).all())
+        True
+        """
+        file.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or holds something else than a network.
+        OSError
+            If the file cannot be read.
+        """
+        return file.load(path)
+
+    def to_exact(self) -> ExactNetwork:
+        """Return the same network with its parameters as the rationals that they are.
+
+        Raises
+        ------
+        ValueError
+            If an activation is neither "relu" nor "linear".
+
+        Examples
+        --------
+        >>> from exactnet import Network
+        >>> net = Network.from_arrays([[[0.1]]], [[0]], "linear")
+        >>> net.to_exact().predict([[10]])[0, 0]
+        mpq(18014398509481985,18014398509481984)
+        """
+        from exactnet.exact.network import ExactNetwork  # here, to keep the import fast
+
+        for name in self._names:
+            if name not in ("relu", "linear"):
+                raise ValueError(f"the network has {name!r}, which has no exact counterpart")
+        return ExactNetwork.from_arrays(self.weights, self.biases, self._names)
+
+    def _converted(self, array: Array) -> Array:
+        # numbers beyond the type become infinite, which is refused with their place
+        with np.errstate(over="ignore"):
+            return np.require(array, self._dtype, ["C", "A"])
+
+    def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
+        """Check and convert samples; no copy for a C-contiguous array of the network's type.
+
+        With `finite` off they may hold any numbers.
+        """
+        array = real_array(X, name)
+        if array.dtype != self._dtype or not (array.flags.c_contiguous and array.flags.aligned):
+            array = self._converted(array)
+        if array.ndim != 2:
+            raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
+        n_features = self._arrays["weights"][0].shape[1]
+        if array.shape[1] != n_features:
+            raise ValueError(
+                f"{name} has {array.shape[1]} features but the network takes {n_features}"
+            )
+        if not len(array):
+            raise ValueError(f"{name} has no samples")
+        if finite and not _core.all_finite(array):
+            raise_not_finite(array, name)
+        return array
+
+    def _targets(
+        self, y: Any, n: int, name: str = "y", loss: str = "quadratic"
+    ) -> tuple[Array | None, Array | None]:
+        """Return (values, None) or (None, labels) as the core takes them."""
+        n_outputs = len(self._arrays["biases"][-1])
+        array = real_array(y, name)
+        if array.ndim == 1 and n_outputs > 1:
+            return None, self._labels(array, n, name)
+        values = self._converted(array)
+        if values.ndim == 1:
+            values = values[:, None]
+        if values.ndim != 2 or values.shape[1] != n_outputs:
+            raise ValueError(
+                f"{name} has shape {array.shape} but the network has {n_outputs} outputs"
+            )
+        if len(values) != n:
+            raise ValueError(f"{name} has {len(values)} samples but X has {n}")
+        if not np.isfinite(values).all():
+            raise_not_finite(values, name)
+        if loss == "cross_entropy":
+            self._check_probabilities(values, name)
+        return values, None
+
+    def _check_probabilities(self, values: Array, name: str) -> None:
+        outside = np.argwhere((values < 0) | (values > 1))
+        if len(outside):
+            r, c = outside[0]
+            raise ValueError(
+                f"{name}[{r}, {c}] is {values[r, c]}: cross_entropy needs targets from 0 to 1"
+            )
+        if self._names[-1] == "softmax":
+            sums = values.sum(axis=1, dtype=np.float64)
+            wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
+            if len(wrong):
+                raise ValueError(
+                    f"{name}[{wrong[0]}] sums to {sums[wrong[0]]}: cross_entropy after softmax "
+                    f"needs rows that sum to 1, to within {_SUM_TOLERANCE}"
+                )
+
+    def _labels(self, array: Array, n: int, name: str) -> npt.NDArray[np.int64]:
+        if array.ndim != 1 or len(array) != n:
+            raise ValueError(f"{name} has shape {array.shape} but X has {n} samples")
+        if array.dtype.kind not in "iub":
+            raise ValueError(f"{name} must be integer labels or (samples, outputs)")
+        n_outputs = len(self._arrays["biases"][-1])
+        if n and not (0 <= array.min() and array.max() < n_outputs):
+            raise ValueError(
+                f"{name} must lie from 0 to {n_outputs - 1}, "
+                f"not from {array.min()} to {array.max()}"
+            )
+        return np.require(array, np.int64, ["C", "A"])
+
+    def _check_loss(self, loss: str) -> None:
+        choice(loss, LOSSES, "loss")
+        if loss == "cross_entropy" and self._names[-1] not in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"cross_entropy needs softmax or sigmoid outputs, not {self._names[-1]!r}"
+            )
+
+    def _check_trainable(self, loss: str) -> None:
+        self._check_loss(loss)
+        if "step" in self._names:
+            raise ValueError("a network with a step activation cannot be trained")
+
+
+def _owned(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Copy an array, in another type maybe, into memory that nobody can resize under the core."""
+    size = math.prod(array.shape) * dtype.itemsize
+    copy: Array = np.frombuffer(bytearray(size), dtype).reshape(array.shape)
+    for part in parts(copy):
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            copy[part] = array[part]
+        if not np.isfinite(copy[part]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    return copy
+
+
+def raise_not_finite(array: Array, name: str) -> NoReturn:
+    """Say where a matrix is not finite."""
+    r, c = np.argwhere(~np.isfinite(array))[0]
+    raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+
+
+def _initial(generator: _core.Generator, init: str, n_in: int, n_out: int) -> tuple[Array, Array]:
+    shape, n = (n_out, n_in), n_out * n_in
+    biases = np.zeros(n_out)
+    if init == "zeros":
+        return np.zeros(shape), biases
+    if init == "normal":
+        weights = generator.normal(n, 1.0).reshape(shape)
+        return weights, generator.normal(n_out, 1.0)
+    kind, distribution = init.split("_")
+    variance = 2 / (n_in + n_out) if kind == "glorot" else 2 / n_in
+    if distribution == "normal":
+        return generator.normal(n, math.sqrt(variance)).reshape(shape), biases
+    return generator.uniform(n, math.sqrt(3 * variance)).reshape(shape), biases

@@ -1,0 +1,244 @@
+"""Many networks, trained at once on the same data."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet.base.checks import entries, positive_integer, real_array, shown
+from exactnet.dense import training
+from exactnet.dense.network import Network, raise_not_finite
+from exactnet.dense.training import History
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_OF_NETWORK = tuple(inspect.signature(Network).parameters)
+# Lines and bars of several networks at once could not be told apart; data are those of the sweep.
+_NOT_OF_CONFIGS = ("self", "X", "y", "validation_data", "verbose")
+_DEFAULTS_OF_FIT = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Network.fit).parameters.items()
+    if name not in _NOT_OF_CONFIGS
+}
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What became of one configuration of a `sweep`.
+
+    Attributes
+    ----------
+    config : dict
+        All arguments that were given for it, those in common included.
+    network : Network or None
+        None if there is not even a start; after an error of the training, as it was then.
+    history : History or None
+        None after an error.
+    error : Exception or None
+        What `Network` or `Network.fit` raised.
+
+    Examples
+    --------
+    >>> from exactnet import sweep
+    >>> configs = [dict(layer_sizes=[1, 1], learning_rate=rate, seed=0) for rate in (0.1, -0.1)]
+    >>> for result in sweep(configs, [[0], [1]], [1, 3]):
+    ...     print(result.config["learning_rate"], repr(result.error))
+    0.1 None
+    -0.1 ValueError('learning_rate must be positive, not -0.1')
+    """
+
+    config: dict[str, Any]
+    network: Network | None
+    history: History | None
+    error: Exception | None
+
+
+class _Cancelled(BaseException):
+    """Ends a training of a sweep that is given up; nothing but the sweep catches it."""
+
+
+def sweep(
+    configs: Iterable[Mapping[str, Any]],
+    X: Any,
+    y: Any,
+    *,
+    n_jobs: int | None = None,
+    validation_data: tuple[Any, Any] | None = None,
+    progress: Callable[[float], None] | None = None,
+    **common: Any,
+) -> list[SweepResult]:
+    """Train many networks on the same data, on all cores at once.
+
+    Each network is trained by one thread and is the same as from `Network` and `Network.fit` with
+    these arguments. Data are converted once.
+
+    Parameters
+    ----------
+    configs : iterable of dict
+        Of each network, arguments of `Network` (``layer_sizes``, ``seed``, ...) and of
+        `Network.fit` (``epochs``, ``learning_rate``, ...) together. Callbacks are copied, so that
+        networks do not share one that counts; the copies are in ``SweepResult.config``.
+    X : array-like (samples, features)
+    y : array-like (samples, outputs), or integer labels (samples,)
+    n_jobs : int, optional
+        Networks to train at a time; by default as many as there are processors for this process.
+    validation_data : (X, y), optional
+        Evaluated after every epoch of every network.
+    progress : callable, optional
+        Called with the share of networks that are finished, from 0 to 1, after each.
+    **common
+        Arguments for all networks, where their own dict does not have them.
+
+    Returns
+    -------
+    list of SweepResult
+        In the order of `configs`. An error of one, such as `DivergenceError` or a value that is out
+        of range, is in its ``SweepResult.error``; the others go on.
+
+    Raises
+    ------
+    ValueError
+        If X, y or the validation data are empty, not finite or of different length, `n_jobs` is
+        not positive, or callbacks cannot be called.
+    TypeError
+        If a config has an argument that neither `Network` nor `Network.fit` takes, or lacks
+        ``layer_sizes``. Nothing is trained then.
+    KeyboardInterrupt
+        On Ctrl-C, which ends all trainings within a fraction of a second.
+
+    Examples
+    --------
+    >>> from exactnet import sweep
+    >>> from exactnet.datasets import load_digits
+    >>> X, y, X_test, y_test = load_digits()
+    >>> configs = [dict(layer_sizes=[64, n, 10], learning_rate=rate)
+    ...            for n in (10, 30) for rate in (0.3, 3.0)]
+    >>> results = sweep(configs, X, y, seed=0, epochs=10, batch_size=10)
+    >>> best = max(results, key=lambda result: result.network.accuracy(X_test, y_test))
+    >>> best.config["learning_rate"], best.error
+    (3.0, None)
+    """
+    if "callbacks" in common:
+        # which may be good for one look only
+        common["callbacks"] = training.check_callbacks(common["callbacks"])
+    configs = entries(configs, "configs", "an iterable of dicts")
+    merged = [_merged(k, config, common) for k, config in enumerate(configs)]
+    n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
+    data = _Data(X, y, "X", "y")
+    validation = None
+    if validation_data is not None:
+        pair = entries(validation_data, "validation_data", "(X, y)")
+        if len(pair) != 2:
+            raise ValueError(f"validation_data must be (X, y), not {shown(validation_data)}")
+        validation = _Data(pair[0], pair[1], "validation X", "validation y")
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress must be callable or None, not {shown(progress)}")
+    cancelled = threading.Event()
+
+    def poll(share: float = 0.0) -> None:
+        if cancelled.is_set():
+            raise _Cancelled
+
+    def train(config: dict[str, Any]) -> SweepResult:
+        poll()
+        network = None
+        try:
+            network = Network(**{key: config[key] for key in config if key in _OF_NETWORK})
+            options = {key: config[key] for key in config if key not in _OF_NETWORK}
+            history = training.fit(
+                network,
+                *data.of(network),
+                **{**_DEFAULTS_OF_FIT, **options},
+                validation_data=None if validation is None else validation.of(network),
+                verbose=False,
+                poll=poll,
+            )
+        except Exception as error:
+            return SweepResult(config, network, None, error)
+        return SweepResult(config, network, history, None)
+
+    # at run time, for it costs an import of logging
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    with ThreadPoolExecutor(min(n_workers, max(1, len(merged))), "exactnet-sweep") as executor:
+        futures = []
+        try:
+            futures += [executor.submit(train, config) for config in merged]
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()  # raises what is no Exception, such as SystemExit of a callback
+                if progress is not None:
+                    progress(done / len(futures))
+        except BaseException:
+            cancelled.set()
+            for future in futures:
+                future.cancel()
+            raise
+    return [future.result() for future in futures]
+
+
+def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a network, with callbacks of its own."""
+    if not isinstance(config, Mapping):
+        raise TypeError(f"configs[{k}] must be a dict, not {shown(config)}")
+    merged = {**common, **config}
+    unknown = [key for key in merged if key not in _OF_NETWORK and key not in _DEFAULTS_OF_FIT]
+    if unknown:
+        raise TypeError(f"configs[{k}] has unknown arguments: {', '.join(map(repr, unknown))}")
+    if "layer_sizes" not in merged:
+        raise TypeError(f"configs[{k}] has no layer_sizes")
+    if "callbacks" in merged:
+        merged["callbacks"] = copy.deepcopy(training.check_callbacks(merged["callbacks"]))
+    return merged
+
+
+class _Data:
+    """Samples and targets, converted once for every type of network that asks."""
+
+    def __init__(self, X: Any, y: Any, x_name: str, y_name: str) -> None:
+        self._X, self._y = real_array(X, x_name), real_array(y, y_name)
+        if self._X.ndim != 2:
+            raise ValueError(f"{x_name} must be (samples, features), not of shape {self._X.shape}")
+        if not len(self._X):
+            raise ValueError(f"{x_name} has no samples")
+        if self._y.ndim not in (1, 2):
+            raise ValueError(
+                f"{y_name} must be (samples,) or (samples, outputs), not of shape {self._y.shape}"
+            )
+        if len(self._y) != len(self._X):
+            raise ValueError(f"{y_name} has {len(self._y)} samples but {x_name} has {len(self._X)}")
+        self._names = x_name, y_name
+        self._lock = threading.Lock()
+        self._converted: dict[tuple[str, str], Array] = {}
+        # What is wrong with the data is an error of the call, not of every network.
+        for array, name in ((self._X, x_name), (self._y, y_name)):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise_not_finite(np.atleast_2d(array.T).T, name)
+
+    def of(self, network: Network) -> tuple[Array, Array]:
+        """Return X and y as this network takes them without a copy of its own."""
+        labels = self._y.ndim == 1 and network.layer_sizes[-1] > 1
+        X = self._get("X", self._X, network.dtype)
+        integers = np.dtype(np.int64) if self._y.dtype.kind in "iub" else self._y.dtype
+        return X, self._get("y", self._y, integers if labels else network.dtype)
+
+    def _get(self, which: str, array: Array, dtype: npt.DTypeLike) -> Array:
+        with self._lock:
+            key = which, np.dtype(dtype).name
+            if key not in self._converted:
+                with np.errstate(over="ignore"):  # the training refuses what becomes infinite
+                    self._converted[key] = np.ascontiguousarray(array, dtype=dtype)
+            return self._converted[key]
+
+
+def _available_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

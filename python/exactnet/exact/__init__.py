@@ -1,0 +1,1 @@
+"""The rational half: networks with exact parameters. It does not know the float half."""

@@ -1,0 +1,1 @@
+"""Constructions of exact networks (docs/construction.md)."""

@@ -1,0 +1,312 @@
+"""Exact tables: whatever a caller passes as X or y, as integers over one denominator a column."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import gmpy2
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.base.memory import available_memory
+
+Progress: TypeAlias = Callable[[float], None]
+
+# The core's 64-bit path subtracts and adds numerators; this leaves room for that.
+_SMALL = 2**62
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rationals (rows, columns), in memory of its own.
+
+    What a caller passes is read once and copied: its buffers may be refilled, freed or written to
+    by other threads as soon as the table is made, while the core computes without the GIL or a task
+    waits in an executor's queue.
+
+    Attributes
+    ----------
+    numerators : ndarray of int64, or of int objects where 64 bits do not suffice
+    denominators : list of int, one positive number per column
+    """
+
+    numerators: npt.NDArray[Any]
+    denominators: list[int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        rows, columns = self.numerators.shape
+        return rows, columns
+
+    def rows(self, index: npt.NDArray[np.intp]) -> Table:
+        """Return the table of the given rows."""
+        return Table(self.numerators[index], self.denominators)
+
+    def rationals(self, column: int) -> list[Any]:
+        """Return one column as a list of mpq."""
+        denominator = self.denominators[column]
+        return [gmpy2.mpq(n, denominator) for n in self.numerators[:, column].tolist()]
+
+    def to_core(self) -> _core.Table:
+        """Return the table as the C++ core takes it."""
+        denominators = [gmpy2.mpz(d) for d in self.denominators]
+        if self.numerators.dtype == np.int64:
+            return _core.Table(np.ascontiguousarray(self.numerators), denominators)
+        flat = [gmpy2.mpz(n) for n in self.numerators.ravel().tolist()]
+        return _core.Table.from_integers(flat, len(self.numerators), denominators)
+
+
+def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
+    """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding.
+
+    A table is returned as it is, for callers that need the same data twice. MemoryError if the
+    conversion takes more than `limit` bytes, by default a quarter of what there is.
+    """
+    if isinstance(X, Table):
+        return X
+    cells = _as_cells(X, name)
+    if isinstance(cells, np.ndarray):
+        if cells.ndim != 2:
+            raise ValueError(
+                f"{name} must be 2-dimensional (points, features), not of shape {cells.shape}"
+            )
+        table = _from_array(cells, name, limit)
+    else:
+        if not cells:
+            raise ValueError(f"{name} is empty: it has no rows")
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name, limit)
+    if 0 in table.shape:
+        raise ValueError(f"{name} is empty: its shape is {table.shape}")
+    return table
+
+
+def as_targets(y: Any, n_points: int, name: str = "y", limit: int | None = None) -> Table:
+    """Convert targets (points,) or (points, outputs) without rounding; one per point."""
+    cells = y if isinstance(y, Table) else _as_cells(y, name)
+    table: Table | None
+    if isinstance(cells, Table):
+        table = cells
+    elif isinstance(cells, np.ndarray):
+        if cells.ndim == 1:
+            cells = cells[:, None]
+        if cells.ndim != 2:
+            raise ValueError(
+                f"{name} must be (points,) or (points, outputs), not of shape {cells.shape}"
+            )
+        if cells.shape[1] == 0:
+            raise ValueError(f"{name} is empty: its shape is {cells.shape}")
+        table = None if cells.size == 0 else _from_array(cells, name, limit)
+    elif any(_is_row(cell) for cell in cells):
+        table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name, limit)
+    else:
+        table = _from_rows([[cell] for cell in cells], name, limit) if cells else None
+    n_targets = 0 if table is None else table.shape[0]
+    if table is None or n_targets != n_points:
+        raise ValueError(f"{name} has {n_targets} rows but X has {n_points}")
+    if table.shape[1] == 0:
+        raise ValueError(f"{name} is empty: its shape is {table.shape}")
+    return table
+
+
+def as_integers(values: Any, name: str) -> list[int]:
+    """Convert a sequence of integers, of any size; floats with a fraction are refused."""
+    cells = _as_cells(values, name)
+    if isinstance(cells, np.ndarray):
+        if cells.ndim != 1:
+            raise ValueError(f"{name} must be 1-dimensional, not of shape {cells.shape}")
+        cells = cells.tolist()
+    result = []
+    for k, cell in enumerate(cells):
+        numerator, denominator = _ratio(cell, f"{name}[%d]", k)
+        if denominator != 1:
+            raise ValueError(f"{name}[{k}] is {cell}, not an integer")
+        result.append(numerator)
+    return result
+
+
+def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
+    """Return an array as it is and anything else as a list.
+
+    NumPy must not see lists: it would round integers above 2^63 on the way to float64.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(f"{name} has masked entries: only complete data is allowed")
+        return values.data
+    if isinstance(values, np.ndarray):
+        return np.asarray(values)  # no np.matrix, whose rows are matrices
+    if hasattr(values, "to_numpy") and np.ndim(getattr(values, "dtypes", 0)) == 1:
+        # a DataFrame: a common type for all columns would round large integers beside floats
+        kinds = {str(dtype) for dtype in values.dtypes}
+        return np.asarray(values.to_numpy(dtype=object) if len(kinds) > 1 else values.to_numpy())
+    if hasattr(values, "__array__") and not np.isscalar(values):
+        return np.asarray(values)  # pandas, PyTorch
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be an array or a list, not {type(values).__name__}")
+    return list(values)
+
+
+def _is_row(cell: Any) -> bool:
+    return isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str | bytes)
+
+
+def _as_row(row: Any, name: str, r: int) -> list[Any]:
+    if not _is_row(row):
+        raise ValueError(
+            f"{name} must be 2-dimensional (points, features), but its row {r} is {row!r:.40}"
+        )
+    return row.tolist() if isinstance(row, np.ndarray) else list(row)
+
+
+def _from_array(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
+    kind = array.dtype.kind
+    if kind in "biu":
+        return Table(_from_integers(array), [1] * array.shape[1])
+    if kind == "f" and array.dtype.itemsize <= 8:
+        return _from_floats(array, name, limit)
+    if kind in "fO":
+        return _from_rows([list(row) for row in array], name, limit)
+    raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+
+
+def _from_integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy as int64, or as objects where 64 bits do not suffice."""
+    unsigned = array.dtype.kind == "u" and array.dtype.itemsize == 8
+    result = np.empty(array.shape, dtype=np.uint64 if unsigned else np.int64)
+    small = True
+    step = max(1, 2**20 // max(1, array.shape[1]))
+    for r in range(0, len(array), step):  # in parts, between which Ctrl-C is answered
+        part = result[r : r + step]
+        part[...] = array[r : r + step]
+        if array.dtype.itemsize == 8 and part.size:
+            small = small and -_SMALL < int(part.min()) and int(part.max()) < _SMALL
+    return result.view(np.int64) if small else result.astype(object)
+
+
+def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
+    """Scale binary fractions to integers, column by column to keep temporaries small."""
+    numerators: npt.NDArray[Any] = np.empty(array.shape, dtype=np.int64)
+    denominators = []
+    before = 0  # bytes of the columns so far that 64 bits do not hold
+    for c in range(array.shape[1]):
+        column = array[:, c].copy()
+        if not np.isfinite(column).all():
+            # name the first one in reading order, not in column order
+            r, c = np.argwhere(~np.isfinite(array))[0]
+            raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+        mantissa, exponent = float_parts(column)
+        used = mantissa != 0
+        lowest_bit = trailing_zeros(mantissa)
+        shift = int(np.min((exponent + lowest_bit)[used], initial=0))
+        denominators.append(1 << -shift)
+        up = np.where(used, exponent - shift, 0)
+        width = np.finfo(column.dtype).nmant + 1
+        highest = int(np.max(exponent[used], initial=-width)) + width - shift
+        column_numerators: npt.NDArray[Any]
+        if highest < 62:
+            column_numerators = np.where(
+                up >= 0, mantissa << np.clip(up, 0, 62), mantissa >> np.clip(-up, 0, 62)
+            )
+        else:
+            before = _check_column(before, len(array), highest, name, c, limit)
+            column_numerators = np.array(
+                [
+                    m << u if u >= 0 else m >> -u
+                    for m, u in zip(mantissa.tolist(), up.tolist(), strict=True)
+                ],
+                dtype=object,
+            )
+        if numerators.dtype != column_numerators.dtype == object:
+            numerators = numerators.astype(object)
+        numerators[:, c] = column_numerators
+    return Table(numerators, denominators)
+
+
+def float_parts(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (mantissa, exponent) of finite floats of any width: value = mantissa 2**exponent.
+
+    From their bits, since arithmetic takes subnormal numbers for 0 where the process flushes them.
+    """
+    info = np.finfo(values.dtype)
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    bits = native.view(f"i{native.itemsize}").astype(np.int64)
+    sign_bit = 8 * native.itemsize - 1
+    field = (bits >> info.nmant) & ((1 << (sign_bit - info.nmant)) - 1)
+    mantissa = (bits & ((1 << info.nmant) - 1)) | (np.minimum(field, 1) << info.nmant)
+    exponent = np.maximum(field, 1) + (int(info.minexp) - 1 - info.nmant)
+    return np.where(bits < 0, -mantissa, mantissa), exponent
+
+
+def trailing_zeros(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return how often 2 divides each; -1 for 0."""
+    return np.frexp((integers & -integers).astype(np.float64))[1].astype(np.int64) - 1
+
+
+def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
+    width = len(rows[0])
+    for r, row in enumerate(rows):
+        if len(row) != width:
+            raise ValueError(f"{name} is ragged: row {r} has {len(row)} entries, row 0 has {width}")
+    columns, denominators = [], []
+    small = True
+    before = 0
+    for c, cells in enumerate(zip(*rows, strict=True)):
+        if set(map(type, cells)) == {int}:
+            column, common = list(cells), 1
+        else:
+            ratios = [_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
+            common = math.lcm(*{d for _, d in ratios})
+            before = _check_column(before, len(rows), common.bit_length(), name, c, limit)
+            column = [n * (common // d) for n, d in ratios]
+        small = small and -_SMALL < min(column) and max(column) < _SMALL
+        columns.append(column)
+        denominators.append(common)
+    numerators = np.empty((len(rows), width), dtype=np.int64 if small else object)
+    for c, column in enumerate(columns):
+        numerators[:, c] = column
+    return Table(numerators, denominators)
+
+
+def _check_column(before: int, rows: int, bits: int, name: str, c: int, limit: int | None) -> int:
+    """Refuse a column that with those before it would not fit into memory, before scaling it."""
+    predicted = before + rows * bits // 8
+    if predicted > 2**17 and predicted > (available_memory() // 4 if limit is None else limit):
+        raise MemoryError(
+            f"column {c} of {name} would take about {predicted / 2**20:.3g} MiB over its common "
+            f"denominator of {bits} bits: its numbers are of too different kinds"
+        )
+    return predicted
+
+
+def _ratio(value: Any, where: str, *index: int) -> tuple[int, int]:
+    """Return numerator and denominator of a real number, exactly; `where % index` names it."""
+    if isinstance(value, bool | np.bool_ | numbers.Integral):
+        return int(value), 1
+    if isinstance(value, numbers.Rational) or type(value) in (_MPQ, _MPZ):
+        return int(value.numerator), int(value.denominator)
+    if hasattr(value, "as_integer_ratio"):  # float, numpy floats, Decimal
+        try:
+            numerator, denominator = value.as_integer_ratio()
+        except (OverflowError, ValueError):
+            raise ValueError(
+                f"{where % index} is {value}: only finite numbers are allowed"
+            ) from None
+        return int(numerator), int(denominator)
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{where % index} is the string {value!r:.40}: numbers are needed")
+    raise TypeError(f"{where % index} is of type {type(value).__name__}: real numbers are needed")
+
+
+_MPQ = type(gmpy2.mpq(0))
+_MPZ = type(gmpy2.mpz(0))
+
+
+def to_mpq(value: Any, where: str, *index: int) -> Any:
+    """Convert one real number to mpq exactly; `where % index` names it in errors."""
+    return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where, *index))

@@ -1,0 +1,189 @@
+"""Many networks at once."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from conftest import interrupt
+from exactnet import DivergenceError, EarlyStopping, Network, datasets, schedules, sweep
+from exactnet.dense import network as network_module
+
+X, Y, X_TEST, Y_TEST = datasets.load_digits()
+
+
+def same(a, b):
+    pairs = zip((*a.weights, *a.biases), (*b.weights, *b.biases), strict=True)
+    return all(np.array_equal(v, w) for v, w in pairs)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, 5])
+def test_networks_are_those_of_single_calls(n_jobs):
+    of_network = [
+        dict(layer_sizes=[64, 5, 10], seed=1),
+        dict(layer_sizes=[64, 10], seed=2, dtype="float64", activations="softmax"),
+        dict(layer_sizes=(64, 7, 10), seed=3, init="he_normal"),
+    ]
+    of_fit = [
+        dict(learning_rate=3.0, epochs=4),
+        dict(loss="cross_entropy", optimizer="adam", learning_rate=0.01),
+        dict(momentum=0.5, penalty="l2", alpha=1e-4, dropout=0.1, batch_size=7),
+    ]
+    common = dict(epochs=2, batch_size=20)
+    configs = [a | b for a, b in zip(of_network, of_fit, strict=True)]
+    results = sweep(configs, X, Y, n_jobs=n_jobs, validation_data=(X_TEST, Y_TEST), **common)
+    for result, arguments, options in zip(results, of_network, of_fit, strict=True):
+        net = Network(**arguments)
+        history = net.fit(X, Y, validation_data=(X_TEST, Y_TEST), **common | options)
+        assert result.error is None
+        assert same(result.network, net)
+        assert result.history.loss == history.loss
+        assert result.history.val_accuracy == history.val_accuracy
+        assert result.config == common | arguments | options
+
+
+@pytest.mark.parametrize("targets", ["column", "values", "labels"])
+def test_targets_of_all_kinds(targets):
+    y = {"column": X[:, 5], "values": X[:, 5:8], "labels": Y}[targets]
+    n = {"column": 1, "values": 3, "labels": 10}[targets]
+    configs = [dict(layer_sizes=[64, n], seed=1, dtype=t) for t in ("float32", "float64")]
+    for config, result in zip(configs, sweep(configs, X.tolist(), y.tolist()), strict=True):
+        net = Network(**config)
+        net.fit(X, y)
+        assert same(result.network, net)
+
+
+def test_data_are_converted_once(monkeypatch):
+    taken = []
+    original = Network._samples
+
+    def samples(self, X, *arguments, **options):
+        converted = original(self, X, *arguments, **options)
+        taken.append((id(X), converted is X))
+        return converted
+
+    monkeypatch.setattr(network_module.Network, "_samples", samples)
+    sweep([dict(layer_sizes=[64, 10], seed=k) for k in range(4)], X.astype(float), Y, n_jobs=2)
+    assert taken == [(taken[0][0], True)] * 4
+
+
+def test_epochs_may_begin_later():
+    schedule = schedules.StepDecay(1.0, 0.5, every=1)
+    configs = [dict(layer_sizes=[64, 10], seed=1)]
+    (late,) = sweep(configs, X, Y, learning_rate=schedule, epochs=3, initial_epoch=2)
+    (same_rate,) = sweep(configs, X, Y, learning_rate=0.25)
+    assert late.network.epochs_trained == 1
+    assert same(late.network, same_rate.network)
+    (refused,) = sweep([dict(layer_sizes=[64, 10])], X, Y, epochs=2, initial_epoch=2)
+    assert "initial_epoch must be an integer from 0 to 1" in str(refused.error)
+
+
+def test_errors_do_not_lose_the_others():
+    def fail(network, epoch, history):
+        raise RuntimeError("enough")
+
+    configs = [
+        dict(learning_rate=-1),
+        dict(seed=-1),
+        dict(callbacks=[fail]),
+        dict(layer_sizes=[63, 10]),
+        dict(learning_rate=1e30, activations="linear", epochs=20),
+        dict(),
+    ]
+    results = sweep(configs, X, Y, layer_sizes=[64, 10], n_jobs=2)
+    kinds = [ValueError, ValueError, RuntimeError, ValueError, DivergenceError, type(None)]
+    assert [type(r.error) for r in results] == kinds
+    assert [r.network is None for r in results] == [False, True] + [False] * 4
+    assert [r.history is None for r in results] == [True] * 5 + [False]
+    assert "learning_rate must be positive" in str(results[0].error)
+    assert results[3].config == dict(layer_sizes=[63, 10])
+
+
+def test_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr(network_module.Network, "__init__", None)
+    good = dict(layer_sizes=[64, 10])
+    for configs, message in (
+        ([good, dict(good, lerning_rate=1)], r"configs\[1\] has unknown arguments: 'lerning_rate'"),
+        ([good, dict(good, verbose=True)], "unknown arguments: 'verbose'"),
+        ([dict(seed=1)], r"configs\[0\] has no layer_sizes"),
+        ([[64, 10]], r"configs\[0\] must be a dict"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            sweep(configs, X, Y)
+    bad = X.copy()
+    bad[3, 5] = np.nan
+    for data, message in (
+        ((bad, Y), r"X\[3, 5\] is nan"),
+        ((X, Y[1:]), "y has 1436 samples but X has 1437"),
+        ((X[0], Y), "X must be \\(samples, features\\)"),
+        ((X[:0], Y[:0]), "X has no samples"),
+        ((X, Y.astype(str)), "y must hold real numbers"),
+        ((X, bad[:, 5]), r"y\[3, 0\] is nan"),
+        ((X, Y[:, None, None]), r"y must be \(samples,\) or"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sweep([good], *data)
+    with pytest.raises(ValueError, match=r"validation X\[3, 5\] is nan"):
+        sweep([good], X, Y, validation_data=(bad, Y))
+    with pytest.raises(ValueError, match="n_jobs must be a positive integer"):
+        sweep([good], X, Y, n_jobs=0)
+    assert sweep([], X, Y) == []
+
+
+def test_networks_do_not_share_callbacks():
+    stop = EarlyStopping("loss", patience=1)
+    configs = [dict(seed=k, learning_rate=1e-6 if k else 1.0) for k in range(4)]
+    results = sweep(
+        configs, X, Y, layer_sizes=[64, 10], epochs=30, callbacks=iter([stop]), n_jobs=2
+    )
+    callbacks = [result.config["callbacks"][0] for result in results]
+    assert stop.best_epoch is None
+    assert len({id(callback) for callback in (stop, *callbacks)}) == 5
+    assert callbacks[0].best_epoch is not None
+
+
+def test_progress_and_what_it_raises():
+    shares = []
+    configs = [dict(layer_sizes=[64, 10], seed=k) for k in range(4)]
+    sweep(configs, X, Y, progress=shares.append)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+    def give_up(share):
+        raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    long = [*configs[:1], *(dict(config, epochs=10**7) for config in configs)]
+    with pytest.raises(KeyboardInterrupt):
+        sweep(long, X, Y, n_jobs=2, progress=give_up)
+    assert time.monotonic() - begin < 20
+    assert not [t for t in threading.enumerate() if t.name.startswith("exactnet-sweep")]
+
+
+def test_a_callback_may_end_everything():
+    def leave(network, epoch, history):
+        raise SystemExit(3)
+
+    configs = [dict(epochs=10**7), dict(callbacks=[leave])]
+    with pytest.raises(SystemExit):
+        sweep(configs, X, Y, layer_sizes=[64, 10], n_jobs=2)
+
+
+def test_ctrl_c_ends_all():
+    script = """
+import threading, time
+import numpy as np
+from exactnet import sweep
+X = np.random.default_rng(0).normal(size=(20_000, 200))
+configs = [dict(layer_sizes=[200, 3000, 1000, 10], epochs=9, seed=k) for k in range(8)]
+y = np.arange(len(X)) % 10
+threading.Timer(1.0, print, ["started"], dict(flush=True)).start()
+try:
+    sweep(configs, X, y, n_jobs=2)
+except KeyboardInterrupt:
+    print(time.monotonic(), threading.active_count())
+"""
+    delay, words = interrupt(script, after=0.3)
+    print(f"{delay:.3f} s")
+    assert delay < 1  # in the middle of epochs of several seconds
+    assert words == ["1"]
