@@ -387,7 +387,7 @@ def _overhead(
     """Predict the bytes of all but digits: two copies of X, pointers, objects of the used units.
 
     Measured: 256 bytes for a weight as an mpq of the core and of gmpy2, 512 for the projection and
-    the targets of a point. tests/exact/test_memory.py compares the prediction with the process's peak.
+    the targets of a point. tests/exact/test_memory.py compares it with the process's peak.
     """
     copies = 2 * 8 * n_points * n_features
     if construction == "one_layer":
