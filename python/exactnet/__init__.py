@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exactnet import activations, datasets, diagnostics, gates, plot, schedules
+    from exactnet import activations, datasets, diagnostics, gates, plot, schedules, sklearn
+    from exactnet.base.dataset import Dataset
     from exactnet.bridge.approximation import Approximation, approximate
     from exactnet.bridge.certification import FloatCertificate, certificate
     from exactnet.bridge.rounding import RoundingError, rounding_error
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Approximation",
     "Checkpoint",
+    "Dataset",
     "DivergenceError",
     "EarlyStopping",
     "ExactNetwork",
@@ -49,6 +51,7 @@ __all__ = [
 
 # Names are loaded when they are first used: gmpy2 takes longer than all of the float half.
 _MODULES = {
+    "base.dataset": ("Dataset",),
     "bridge.approximation": ("Approximation", "approximate"),
     "bridge.certification": ("FloatCertificate", "certificate"),
     "bridge.rounding": ("RoundingError", "rounding_error"),
@@ -60,11 +63,12 @@ _MODULES = {
     "exact.network": ("ExactNetwork",),
     "exact.verification": ("VerificationReport", "verify"),
 }
+_SUBMODULES = ("activations", "datasets", "diagnostics", "gates", "plot", "schedules", "sklearn")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("activations", "datasets", "diagnostics", "gates", "plot", "schedules"):
+    if name in _SUBMODULES:
         return import_module(f"exactnet.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'exactnet' has no attribute {name!r}")
@@ -74,4 +78,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__", "sklearn"])  # star imports do not need scikit-learn

@@ -1,0 +1,91 @@
+"""Data that are prepared once and used often."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+class Dataset:
+    """Points or samples X and their targets y, for functions that get the same data again.
+
+    It is accepted wherever X, or X and y, are: ``net.fit(data)``, ``net.loss(data)``,
+    ``validation_data=data``, ``verify(network, data)``. What a function makes of the data, such as
+    the packed samples of a training or the exact columns of a verification, is made at its first
+    call and kept for the next ones.
+
+    Parameters
+    ----------
+    X : array-like (points, features)
+    y : array-like (points,) or (points, outputs), optional
+        What either half takes; None if no function will need it.
+
+    Attributes
+    ----------
+    X, y : ndarray, or list
+        The data as they were given. They are copied: later changes of the originals have no effect,
+        and the arrays are read-only.
+
+    Raises
+    ------
+    ValueError
+        If X and y are not of the same length. What else may be wrong, such as a number that is not
+        finite, is an error of the function that gets the data, as it depends on that.
+
+    Examples
+    --------
+    >>> from exactnet import Dataset, memorize, verify
+    >>> data = Dataset([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+    >>> verify(memorize(data), data).exact
+    True
+    """
+
+    def __init__(self, X: Any, y: Any = None) -> None:
+        self.X = _kept(X)
+        self.y: Any = None if y is None else _kept(y)
+        if self.y is not None and len(self.X) != len(self.y):
+            raise ValueError(f"y has {len(self.y)} samples but X has {len(self.X)}")
+        self._lock = threading.RLock()
+        self._prepared: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __repr__(self) -> str:
+        return f"Dataset({len(self.X)} points{'' if self.y is None else ' with targets'})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"X": self.X, "y": self.y}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _prepare(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` makes of the data, which is called for the first of equal keys."""
+        with self._lock:
+            if key not in self._prepared:
+                self._prepared[key] = make()
+            value: T = self._prepared[key]
+            return value
+
+
+def _kept(values: Any) -> Any:
+    """Copy data, so that nobody changes them."""
+    if not isinstance(values, np.ndarray) and hasattr(values, "__array__"):
+        values = np.asarray(values)  # a frame or a tensor
+    if isinstance(values, np.ndarray):
+        values = values.copy()
+        values.flags.writeable = False
+        return values
+    if not isinstance(values, Iterable):
+        raise TypeError(f"data must be arrays or sequences, not {type(values).__name__}")
+    # NumPy must not see lists: it would round integers above 2^63.
+    return [
+        _kept(row) if isinstance(row, Iterable) and not isinstance(row, str) else row
+        for row in values
+    ]
