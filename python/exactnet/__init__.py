@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exactnet import activations, datasets, diagnostics, gates, plot, schedules, sklearn
+    from exactnet import activations, datasets, diagnostics, gates, plot, schedules
+    from exactnet import sklearn as sklearn  # not in __all__, for it needs scikit-learn
     from exactnet.base.dataset import Dataset
     from exactnet.bridge.approximation import Approximation, approximate
     from exactnet.bridge.certification import FloatCertificate, certificate
@@ -78,4 +79,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "sklearn"])  # star imports do not need scikit-learn
+    return sorted([*__all__, "__version__", "sklearn"])
