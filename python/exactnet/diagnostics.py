@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from exactnet.base.checks import entries, real_array, shown
 from exactnet.dense.network import Network
-from exactnet.exact.data import to_mpq
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import to_mpq
 
 Array = npt.NDArray[Any]
 Rationals = npt.NDArray[np.object_]

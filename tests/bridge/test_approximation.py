@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import slow
 from exactnet import Approximation, approximate
-from exactnet.bridge import approximation, finite_differences
+from exactnet.bridge import finite_differences, interpolation, node_search
 from reference import forward, fractions
 
 SMALL = st.fractions(min_value=-10, max_value=10, max_denominator=50)
@@ -198,7 +198,7 @@ def test_more_nodes_than_memory_holds(monkeypatch):
             MemoryError, match=r"nodes would take about \S+ MiB, more than there is"
         ):
             approximate(Fraction, (0, 1), 1e-30, second_derivative=bound, max_units=most)
-    monkeypatch.setattr(approximation, "available_memory", lambda: 2**20)
+    monkeypatch.setattr(node_search, "available_memory", lambda: 2**20)
     with pytest.raises(MemoryError, match=r"nodes would take about \S+ MiB, more than there is"):
         approximate(Fraction, (0, 1), 1e-9, second_derivative=lambda a, b: 1, max_units=10**5)
 
@@ -226,7 +226,7 @@ def test_floats_of_few_bits(kind):
     ],
 )
 def test_two_digits(value, text):
-    assert approximation._two_digits(value) == text
+    assert interpolation.two_digits(value) == text
 
 
 def test_bound_is_tight():

@@ -1,10 +1,15 @@
-"""A progress bar for terminals."""
+"""Progress of long work: what is called with it, and a bar for terminals."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeAlias
+
+# Called now and then with the finished share, from 0 to 1.
+Progress: TypeAlias = Callable[[float], None]
 
 
 class ProgressBar:

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.checks import shown
+from exactnet.base.progress import Progress
 from exactnet.dense.network import Network
-from exactnet.exact.construct.integer import LIMITS
-from exactnet.exact.data import Progress, Table, as_points, float_parts, trailing_zeros
-from exactnet.exact.network import ACTIVATIONS, ExactNetwork, to_floats
+from exactnet.exact.data import Table, as_points
+from exactnet.exact.network import ACTIVATIONS, ExactNetwork
+from exactnet.exact.rationals import LIMITS, float_parts, to_floats, trailing_zeros
 
 Array = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.int64]

@@ -17,15 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import gmpy2
 import numpy as np
-import numpy.typing as npt
 
+from exactnet.bridge.interpolation import Array, Built
 from exactnet.dense.network import Network
-
-Array = npt.NDArray[np.float64]
 
 # What is tried. The numbers are those for tanh; a sigmoid is a tanh of half its argument.
 _DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 22, 24)
@@ -37,14 +35,6 @@ _SCALES = {"tanh": 1.0, "sigmoid": 2.0}
 _BITS = 192  # of the numbers here: what cancels is at most about 2^90 times the result
 _GRID = 4096  # pieces of the grid of the check
 _STRIDE = 16  # of its points, those at which candidates are compared
-
-
-class Built(NamedTuple):
-    """A network, its largest error on a grid, and where the function was interpolated."""
-
-    network: Network
-    error: float
-    nodes: Array
 
 
 def construct(

@@ -9,8 +9,9 @@ import numpy as np
 
 from exactnet import _core
 from exactnet.base.checks import thread_count
+from exactnet.base.progress import Progress
 from exactnet.dense.network import Network
-from exactnet.exact.data import Progress, as_points
+from exactnet.exact.data import as_points
 
 # Exact outputs may have thousands of bits each: so many rows of them are held at a time.
 _ROWS = 4096

@@ -13,7 +13,8 @@ from exactnet.base.progress import ProgressBar
 from exactnet.datasets import load_digits
 from exactnet.dense.network import Network
 from exactnet.exact.construct.memorization import memorize
-from exactnet.exact.network import ExactNetwork, to_floats
+from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import to_floats
 from exactnet.exact.verification import verify
 
 # The example of the article this package grew from, and the projection behind its parameters.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import gmpy2
 import numpy as np
@@ -14,8 +13,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.memory import available_memory
-
-Progress: TypeAlias = Callable[[float], None]
+from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
 # The core's 64-bit path subtracts and adds numerators; this leaves room for that.
 _SMALL = 2**62
@@ -123,7 +121,7 @@ def as_integers(values: Any, name: str) -> list[int]:
         cells = cells.tolist()
     result = []
     for k, cell in enumerate(cells):
-        numerator, denominator = _ratio(cell, f"{name}[%d]", k)
+        numerator, denominator = to_ratio(cell, f"{name}[%d]", k)
         if denominator != 1:
             raise ValueError(f"{name}[{k}] is {cell}, not an integer")
         result.append(numerator)
@@ -228,26 +226,6 @@ def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table
     return Table(numerators, denominators)
 
 
-def float_parts(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return (mantissa, exponent) of finite floats of any width: value = mantissa 2**exponent.
-
-    From their bits, since arithmetic takes subnormal numbers for 0 where the process flushes them.
-    """
-    info = np.finfo(values.dtype)
-    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-    bits = native.view(f"i{native.itemsize}").astype(np.int64)
-    sign_bit = 8 * native.itemsize - 1
-    field = (bits >> info.nmant) & ((1 << (sign_bit - info.nmant)) - 1)
-    mantissa = (bits & ((1 << info.nmant) - 1)) | (np.minimum(field, 1) << info.nmant)
-    exponent = np.maximum(field, 1) + (int(info.minexp) - 1 - info.nmant)
-    return np.where(bits < 0, -mantissa, mantissa), exponent
-
-
-def trailing_zeros(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return how often 2 divides each; -1 for 0."""
-    return np.frexp((integers & -integers).astype(np.float64))[1].astype(np.int64) - 1
-
-
 def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
     width = len(rows[0])
     for r, row in enumerate(rows):
@@ -260,7 +238,7 @@ def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
         if set(map(type, cells)) == {int}:
             column, common = list(cells), 1
         else:
-            ratios = [_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
+            ratios = [to_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
             common = math.lcm(*{d for _, d in ratios})
             before = _check_column(before, len(rows), common.bit_length(), name, c, limit)
             column = [n * (common // d) for n, d in ratios]
@@ -282,31 +260,3 @@ def _check_column(before: int, rows: int, bits: int, name: str, c: int, limit: i
             f"denominator of {bits} bits: its numbers are of too different kinds"
         )
     return predicted
-
-
-def _ratio(value: Any, where: str, *index: int) -> tuple[int, int]:
-    """Return numerator and denominator of a real number, exactly; `where % index` names it."""
-    if isinstance(value, bool | np.bool_ | numbers.Integral):
-        return int(value), 1
-    if isinstance(value, numbers.Rational) or type(value) in (_MPQ, _MPZ):
-        return int(value.numerator), int(value.denominator)
-    if hasattr(value, "as_integer_ratio"):  # float, numpy floats, Decimal
-        try:
-            numerator, denominator = value.as_integer_ratio()
-        except (OverflowError, ValueError):
-            raise ValueError(
-                f"{where % index} is {value}: only finite numbers are allowed"
-            ) from None
-        return int(numerator), int(denominator)
-    if isinstance(value, str | bytes):
-        raise TypeError(f"{where % index} is the string {value!r:.40}: numbers are needed")
-    raise TypeError(f"{where % index} is of type {type(value).__name__}: real numbers are needed")
-
-
-_MPQ = type(gmpy2.mpq(0))
-_MPZ = type(gmpy2.mpz(0))
-
-
-def to_mpq(value: Any, where: str, *index: int) -> Any:
-    """Convert one real number to mpq exactly; `where % index` names it in errors."""
-    return value if type(value) is _MPQ else gmpy2.mpq(*_ratio(value, where, *index))

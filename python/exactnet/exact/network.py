@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -16,8 +15,10 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import choice, entries, shown, thread_count
 from exactnet.base.files import as_name, atomic_write, read_json
-from exactnet.exact.data import Progress, as_points, as_targets, to_mpq
+from exactnet.base.progress import Progress
+from exactnet.exact.data import as_points, as_targets
 from exactnet.exact.digest import check_claim, make_claim
+from exactnet.exact.rationals import object_array, to_floats, to_mpq
 
 if TYPE_CHECKING:
     from exactnet.dense.network import Network
@@ -155,7 +156,7 @@ class ExactNetwork:
         points = as_points(X)
         self.check_features(points.shape[1])
         flat = _core.predict(self.to_core(), points.to_core(), thread_count(n_threads), progress)
-        return _object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
+        return object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
 
     def bit_sizes(self) -> BitSizes:
         """Return the largest and the total size of all parameters in bits.
@@ -314,7 +315,7 @@ class ExactNetwork:
                 rows[r] = None  # to free all text at once would take long
             weights.append(matrix)
             cells = _sized_list(bias_lists[k], outputs, f"biases[{k}]")
-            biases.append(_object_array(_parse_row(cells, f"biases[{k}]")))
+            biases.append(object_array(_parse_row(cells, f"biases[{k}]")))
         if "claim" in document:
             check_claim(document["claim"], sizes[0], sizes[-1])
         network = cls(weights, biases, activations)
@@ -505,38 +506,9 @@ def _parse(cell: Any, where: str) -> Any:
         raise _FormatError(f"{where} has the denominator 0") from None
 
 
-def to_floats(values: npt.NDArray[np.object_], dtype: str = "float64") -> npt.NDArray[Any]:
-    """Return the nearest float of every mpq; infinite beyond the range."""
-
-    def nearest(value: Any) -> float:
-        n, d = int(value.numerator), int(value.denominator)
-        try:
-            result = n / d  # the division of Python's integers rounds correctly
-        except OverflowError:
-            return math.inf if n > 0 else -math.inf
-        if dtype == "float32":
-            # The second rounding is that of the rational if the last bit of what it rounds says
-            # that the first was inexact: of the two neighbours, take the one with an odd last bit.
-            p, q = result.as_integer_ratio()
-            error = n * q - p * d
-            if error and not np.float64(result).view(np.int64) & 1:
-                result = math.nextafter(result, math.inf if error > 0 else -math.inf)
-        return result
-
-    flat = [nearest(v) for v in values.ravel()]
-    with np.errstate(over="ignore"):
-        return np.array(flat, dtype=np.float64).astype(dtype).reshape(values.shape)
-
-
-def _object_array(values: list[Any]) -> npt.NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
 def _matrix(values: Any, name: str) -> npt.NDArray[np.object_]:
     table = as_points(values, name)
-    columns = [_object_array(table.rationals(c)) for c in range(table.shape[1])]
+    columns = [object_array(table.rationals(c)) for c in range(table.shape[1])]
     return np.stack(columns, axis=1)
 
 
@@ -546,4 +518,4 @@ def _vector(values: Any, name: str) -> npt.NDArray[np.object_]:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} must be 1-dimensional, not of shape {array.shape}")
-    return _object_array([to_mpq(v, f"{name}[%d]", k) for k, v in enumerate(array)])
+    return object_array([to_mpq(v, f"{name}[%d]", k) for k, v in enumerate(array)])

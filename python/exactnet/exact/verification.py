@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.checks import thread_count
-from exactnet.exact.data import Progress, Table, as_points, as_targets, to_mpq
+from exactnet.base.progress import Progress
+from exactnet.exact.data import Table, as_points, as_targets
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import to_mpq
 from exactnet.exact.workers import Part, Place, Result, check_parts, part_count
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Table, to_mpq
+from exactnet.exact.data import Table
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import to_mpq
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future  # at run time it costs an import of logging

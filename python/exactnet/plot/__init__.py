@@ -698,7 +698,7 @@ def _outputs(net: Network | ExactNetwork, x: Array) -> Array:
     """Return the outputs as floats, (points, outputs); of exact networks without rounding."""
     if isinstance(net, Network):
         return net.predict(x[:, None]).astype(np.float64)
-    from exactnet.exact.network import to_floats
+    from exactnet.exact.rationals import to_floats
 
     return to_floats(net.predict(x[:, None]))
 
@@ -709,7 +709,8 @@ def _contributions(net: Network | ExactNetwork, weights: Array, x: Array) -> Arr
         hidden = Network.from_arrays(net.weights[:1], net.biases[:1], net.activations[:1])
         parts: Array = _outputs(hidden, x) * weights
         return parts
-    from exactnet.exact.network import ExactNetwork, to_floats
+    from exactnet.exact.network import ExactNetwork
+    from exactnet.exact.rationals import to_floats
 
     exact = ExactNetwork.from_arrays(net.weights[:1], net.biases[:1], net.activations[:1])
     # The product comes before the rounding: either factor may lie beyond floats.

@@ -74,7 +74,7 @@ def relative(weights: Array, largest: Any) -> npt.NDArray[np.float64]:
     if weights.dtype != object:
         ratios: npt.NDArray[np.float64] = weights / largest
         return ratios
-    from exactnet.exact.network import to_floats
+    from exactnet.exact.rationals import to_floats
 
     return to_floats(weights / largest)
 

@@ -51,7 +51,8 @@ from exactnet.dense.training import (
     copies,
 )
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
-from exactnet.exact.network import ExactNetwork, to_floats
+from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import to_floats
 
 Array: TypeAlias = npt.NDArray[Any]
 

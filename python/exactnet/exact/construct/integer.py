@@ -18,16 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Progress, Table, trailing_zeros
+from exactnet.base.progress import Progress
+from exactnet.exact.data import Table
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import LIMITS, trailing_zeros
 
 Array = npt.NDArray[Any]
 
-# Floats hold all integers up to these, and so all sums whose magnitudes add up to no more.
-LIMITS = {"float32": 2**24, "float64": 2**53}
-
-_CANDIDATES = 8  # projections of one size
-_ENOUGH = 1.03  # blocks, as a multiple of the least number, that end the search
+CANDIDATES = 8  # projections of one size
+ENOUGH = 1.03  # blocks, as a multiple of the least number, that end the search
 _SLACK = 1 + 1e-9  # for the rounding of bounds that are computed in floats
 
 
@@ -232,7 +231,7 @@ def _search(
     n, m = targets.levels.shape
     limit = LIMITS[dtype]
     lowest = math.inf  # of all bounds, also of designs that are too wide
-    for depth in _depths(n, m, hidden):
+    for depth in depths(n, m, hidden):
         best: _Design | None = None
         for t1, t2 in _projections(X, depth, seed, progress):
             reach = float(max(targets.heights) * int(np.ptp(t2.values)))
@@ -251,7 +250,7 @@ def _search(
                     if best is None or sum(design.widths) < sum(best.widths):
                         best = design
                     break
-            if best is not None and len(best.rows) <= _ENOUGH * -(-n // depth):
+            if best is not None and len(best.rows) <= ENOUGH * -(-n // depth):
                 return best
         if best is not None:
             return best
@@ -286,7 +285,7 @@ def _best_depth(n: int, m: int) -> int:
     return max(1, round(math.sqrt(n / m)))
 
 
-def _depths(n: int, m: int, hidden: tuple[int, ...] | None) -> Iterator[int]:
+def depths(n: int, m: int, hidden: tuple[int, ...] | None) -> Iterator[int]:
     """Yield depths, the best first, then such of lower bounds."""
     depth = _best_depth(n, m)
     if hidden is not None:
@@ -325,14 +324,14 @@ def _projections(
     sizes = [start, 2 * start, *(8**k * start for k in range(1, 6))]
     sizes += [start // 2**k for k in range(1, start.bit_length())]
     for size in sizes:
-        weights = np.zeros((X.shape[1], _CANDIDATES), dtype=np.int64)
-        draws = generator.uniform(len(varying) * _CANDIDATES, 1.0)  # in [-1, 1)
+        weights = np.zeros((X.shape[1], CANDIDATES), dtype=np.int64)
+        draws = generator.uniform(len(varying) * CANDIDATES, 1.0)  # in [-1, 1)
         drawn = np.floor((draws + 1) / 2 * (2 * size + 1)).astype(np.int64) - size
-        weights[varying] = drawn.reshape(len(varying), _CANDIDATES)
+        weights[varying] = drawn.reshape(len(varying), CANDIDATES)
         magnitudes = largest @ np.abs(weights)
         if magnitudes.max() >= LIMITS["float64"]:
             continue  # the products below would not be exact
-        values = np.empty((_CANDIDATES, len(X)), dtype=np.int64)
+        values = np.empty((CANDIDATES, len(X)), dtype=np.int64)
         step = max(1, 2**22 // X.shape[1])
         for begin in range(0, len(X), step):
             part = X[begin : begin + step].astype(np.float64)
@@ -340,7 +339,7 @@ def _projections(
             if progress is not None:
                 progress(0.0)
         candidates = [
-            _Projection(weights[:, k], values[k], float(magnitudes[k])) for k in range(_CANDIDATES)
+            _Projection(weights[:, k], values[k], float(magnitudes[k])) for k in range(CANDIDATES)
         ]
         for other in candidates[1:]:
             yield candidates[0], other

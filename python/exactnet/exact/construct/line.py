@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Progress
+from exactnet.base.progress import Progress
 from exactnet.exact.network import ExactNetwork
 
 Array = npt.NDArray[Any]

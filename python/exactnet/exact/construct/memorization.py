@@ -13,8 +13,9 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import positive_integer, shown, thread_count
 from exactnet.base.memory import available_memory
+from exactnet.base.progress import Progress
 from exactnet.exact.construct.extension import along
-from exactnet.exact.construct.integer import LIMITS, construct_integer
+from exactnet.exact.construct.integer import construct_integer
 from exactnet.exact.construct.line import (
     Line,
     in_order,
@@ -23,14 +24,9 @@ from exactnet.exact.construct.line import (
     theorem4,
     zeros,
 )
-from exactnet.exact.data import (
-    Progress,
-    Table,
-    as_integers,
-    as_points,
-    as_targets,
-)
+from exactnet.exact.data import Table, as_integers, as_points, as_targets
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.rationals import LIMITS
 
 CONSTRUCTIONS = ("auto", "theorem3", "theorem4", "one_layer", "integer")
 ENCODINGS = (None, "scalar", "one_hot")
@@ -201,7 +197,7 @@ def memorize(
             points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
         )
     construction, widths = _plan(construction, widths, n_points, n_outputs)
-    overhead = _overhead(construction, widths, points.shape[1], n_points, n_outputs)
+    overhead = overhead_bytes(construction, widths, points.shape[1], n_points, n_outputs)
     overhead += digits_of_data
     _check_memory(overhead, limit)
 
@@ -381,7 +377,7 @@ def _project(
     return Line(row, gmpy2.mpq(0), t)
 
 
-def _overhead(
+def overhead_bytes(
     construction: str, widths: tuple[int, ...], n_features: int, n_points: int, n_outputs: int
 ) -> int:
     """Predict the bytes of all but digits: two copies of X, pointers, objects of the used units.

@@ -13,13 +13,14 @@ import gmpy2
 import numpy as np
 
 from exactnet import _core
-from exactnet.exact.construct.integer import _CANDIDATES, _ENOUGH, LIMITS, _depths, search_bytes
+from exactnet.exact.construct.integer import CANDIDATES, ENOUGH, depths, search_bytes
 from exactnet.exact.construct.line import Line, one_layer
-from exactnet.exact.construct.memorization import _overhead, near_square
+from exactnet.exact.construct.memorization import near_square, overhead_bytes
+from exactnet.exact.rationals import LIMITS
 
 _LEVELS = 100  # of a feature, by assumption; more where points would be too many for them
 _TARGET_LEVELS = 10
-_PAIRS = 2 * _CANDIDATES - 1  # of projections of one size
+_PAIRS = 2 * CANDIDATES - 1  # of projections of one size
 
 
 class Machine(NamedTuple):
@@ -154,7 +155,7 @@ class Model:
         )
         name = "theorem3" if m == 1 else "theorem4"
         copies = 2 * 8 * n * d  # of X, which all predictions get below
-        memory = _overhead(name, hidden, d, n, m) - copies + 2 * bits / 8
+        memory = overhead_bytes(name, hidden, d, n, m) - copies + 2 * bits / 8
         bits += self._first_layer_bits(a1)
         return self._prediction(name, None, hidden, largest, memory, seconds, bits)
 
@@ -181,10 +182,10 @@ class Model:
     # -------------------------------- integer
 
     def integer(self, dtype: str) -> Prediction | None:
-        """Follow the search of _integer.py with expected numbers of ties; None if it would fail."""
+        """Follow the search of integer.py with expected numbers of ties; None if it would fail."""
         n, m = self.n, self.m
         cuts = sizes = 0.0
-        for depth in _depths(n, m, None):
+        for depth in depths(n, m, None):
             best: _Design | None = None
             going_on = 1.0  # with this probability
             for size in self._sizes(depth):
@@ -214,11 +215,11 @@ class Model:
             lost = depth * ends / 3 + n * least * density / 2
             spread = 0.4 * depth * math.sqrt(ends)
             blocks = math.ceil((n + max(0, lost - spread)) / depth)  # the best of several
-            spare = int(_ENOUGH * least) * depth - n
+            spare = int(ENOUGH * least) * depth - n
             one = possible * (1 + math.erf((spare - lost) / spread / math.sqrt(2))) / 2
-            done = 1 - (1 - one) ** (_CANDIDATES - 1)
-            tried = done / one if one > 1e-9 else _CANDIDATES - 1
-            tried += (1 - done) * _CANDIDATES / 2  # one projection for both fails half-way
+            done = 1 - (1 - one) ** (CANDIDATES - 1)
+            tried = done / one if one > 1e-9 else CANDIDATES - 1
+            tried += (1 - done) * CANDIDATES / 2  # one projection for both fails half-way
             tried *= (1 + possible) / 2
             if possible < 0.1:
                 return None, tried, 0.0
