@@ -304,7 +304,11 @@ def test_other_threads_run_meanwhile(rng):
     from exactnet import _core
     from exactnet.exact.data import as_points, as_targets
 
-    points, targets, core = as_points(X).to_core(), as_targets(y, len(X)).to_core(), net.to_core()
+    points, targets, core = (
+        as_points(X).to_core(),
+        as_targets(y, len(X)).to_core(),
+        net._parameters().to_core(),
+    )
     thread = threading.Thread(target=tick)
     thread.start()
     try:

@@ -254,7 +254,7 @@ def linear_regions(
     if isinstance(network, Network):
         exact = network.to_exact()
     elif isinstance(network, ExactNetwork):
-        network._check()
+        network._parameters().check()
         exact = network
     else:
         raise TypeError(

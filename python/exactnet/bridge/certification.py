@@ -13,7 +13,8 @@ from exactnet.base.checks import shown
 from exactnet.base.progress import Progress
 from exactnet.dense.network import Network
 from exactnet.exact.data import Table, as_points
-from exactnet.exact.network import ACTIVATIONS, ExactNetwork
+from exactnet.exact.network import ExactNetwork
+from exactnet.exact.parameters import ACTIVATIONS
 from exactnet.exact.rationals import LIMITS, float_parts, to_floats, trailing_zeros
 
 Array = npt.NDArray[np.float64]
@@ -158,10 +159,11 @@ def _parameters(
         pairs = zip(network.weights, network.biases, strict=True)
         layers = [(W.copy(), b.copy()) for W, b in pairs]  # read twice, while others may write
     elif isinstance(network, ExactNetwork):
-        network._check()
-        activations = list(network.activations)
+        parameters = network._parameters()
+        parameters.check()
+        activations = list(parameters.activations)
         layers = []
-        for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+        for k, (W, b) in enumerate(zip(parameters.weights, parameters.biases, strict=True)):
             floats = []
             for name, array in (("weights", W), ("biases", b)):
                 values = to_floats(array)

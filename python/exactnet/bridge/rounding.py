@@ -10,6 +10,7 @@ import numpy as np
 from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.progress import Progress
+from exactnet.bridge.conversion import to_exact
 from exactnet.dense.network import Network
 from exactnet.exact.data import as_points
 
@@ -80,8 +81,7 @@ def rounding_error(
     if not isinstance(network, Network):
         raise TypeError(f"network must be a Network, not {type(network).__name__}")
     n_threads = thread_count(n_threads)
-    exact_network = network.to_exact()
-    core = exact_network.to_core()
+    core = to_exact(network)._parameters().to_core()
     samples = network._samples(X).copy()  # read twice, while others may write to X
     outputs = network.predict(samples)
     finite = np.isfinite(outputs)

@@ -26,7 +26,9 @@ from exactnet.dense.network import INITS, LOSSES, DivergenceError, History, Netw
 from exactnet.dense.training import epoch_line
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact.construct.planning import plan
+from exactnet.exact.data import as_points, as_targets
 from exactnet.exact.digest import make_claim
+from exactnet.exact.file import save as save_exact
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.verification import VerificationReport, verify
 
@@ -332,7 +334,13 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     with ProgressBar("verifying") as bar:
         report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
-    network._write(arguments.output, make_claim(report, X, y) if arguments.claim else None)
+    claim = None
+    if arguments.claim:
+        points = as_points(X)
+        claim = make_claim(
+            points, as_targets(y, points.shape[0]), report.n_wrong, report.first_wrong
+        )
+    save_exact(arguments.output, network._parameters(), claim)
     largest = network.bit_sizes().largest
     if arguments.json:
         facts = {

@@ -21,7 +21,7 @@ from exactnet.dense import file, training
 from exactnet.dense.training import Callback, DivergenceError, History, OptimizerState, Rate
 
 if TYPE_CHECKING:
-    from exactnet.exact.network import ExactNetwork
+    from exactnet.bridge.conversion import ExactNetwork
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -616,12 +616,9 @@ class Network:
         >>> net.to_exact().predict([[10]])[0, 0]
         mpq(18014398509481985,18014398509481984)
         """
-        from exactnet.exact.network import ExactNetwork  # here, to keep the import fast
+        from exactnet.bridge.conversion import to_exact  # here, to keep the import fast
 
-        for name in self._names:
-            if name not in ("relu", "linear"):
-                raise ValueError(f"the network has {name!r}, which has no exact counterpart")
-        return ExactNetwork.from_arrays(self.weights, self.biases, self._names)
+        return to_exact(self)
 
     def _converted(self, array: Array) -> Array:
         # numbers beyond the type become infinite, which is refused with their place

@@ -5,37 +5,34 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.exact.data import Table, as_points, as_targets
-
-if TYPE_CHECKING:
-    from exactnet.exact.verification import VerificationReport
+from exactnet.exact.data import Table
 
 _ENTRIES = ("points", "features", "outputs", "sha256")
 _ROWS = 1000  # per part, for memory to stay small
 
 
-def make_claim(report: VerificationReport, X: Any, y: Any) -> dict[str, Any]:
-    """Return the claim of a network that was verified on (X, y) with that report.
+def make_claim(
+    points: Table, targets: Table, n_wrong: int, first_wrong: int | None
+) -> dict[str, Any]:
+    """Return the claim of a network that was verified on these data with that result.
 
     Raises
     ------
     ValueError
         If the network was found not to be exact.
     """
-    if not report.exact:
+    if n_wrong:
         raise ValueError(
             f"the network is not exact, nothing can be claimed: its output at row "
-            f"{report.first_wrong} (counted from 0) is not the target, nor at "
-            f"{report.n_wrong - 1} other rows"
+            f"{first_wrong} (counted from 0) is not the target, nor at "
+            f"{n_wrong - 1} other rows"
         )
-    points = as_points(X)
-    targets = as_targets(y, points.shape[0])
     sizes = (*points.shape, targets.shape[1])
     return dict(zip(_ENTRIES, (*sizes, data_digest(points, targets)), strict=True))
 

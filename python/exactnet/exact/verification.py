@@ -19,6 +19,7 @@ from exactnet.base.checks import thread_count
 from exactnet.base.progress import Progress
 from exactnet.exact.data import Table, as_points, as_targets
 from exactnet.exact.network import ExactNetwork
+from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import to_mpq
 from exactnet.exact.workers import Part, Place, Result, check_parts, part_count
 
@@ -138,21 +139,22 @@ def verify(
     n_threads = thread_count(n_threads)
     if executor is not None:
         _check_executor(executor)
+    parameters = network._parameters()
     n_parts: int | None
     if y is None:
         chunks = _as_chunks(X)
         n_parts = len(chunks) if isinstance(chunks, Sized) else None
         # `map` keeps nothing of a chunk, as a loop variable would while the next one is made
-        parts: Iterator[Part] = map(partial(_read_chunk, network), chunks, itertools.count())
+        parts: Iterator[Part] = map(partial(_read_chunk, parameters), chunks, itertools.count())
     else:
-        points, targets = _as_tables(network, X, y)
+        points, targets = _as_tables(parameters, X, y)
         n_parts = 1 if executor is None else min(points.shape[0], part_count(executor))
-        parts = _split(network, points, targets, n_parts)
+        parts = _split(parameters, points, targets, n_parts)
     tally = _Tally(n_parts, progress)
     if executor is None:
-        _check_in_turn(network, parts, n_threads, tally)
+        _check_in_turn(parameters, parts, n_threads, tally)
     else:
-        check_parts(executor, network, parts, n_threads, tally.add)
+        check_parts(executor, parameters, parts, n_threads, tally.add)
     if tally.n_points == 0:
         raise ValueError("X is empty: it has no chunks (X, y)")
     return VerificationReport(
@@ -201,9 +203,9 @@ class _Tally:
 
 
 def _check_in_turn(
-    network: ExactNetwork, parts: Iterator[Part], n_threads: int, tally: _Tally
+    parameters: Parameters, parts: Iterator[Part], n_threads: int, tally: _Tally
 ) -> None:
-    core = network.to_core()
+    core = parameters.to_core()
     for part in parts:
         tally.add(
             part.place,
@@ -223,14 +225,11 @@ def _check_executor(executor: Any) -> None:
         )
 
 
-def _as_tables(network: ExactNetwork, X: Any, y: Any) -> tuple[Table, Table]:
+def _as_tables(parameters: Parameters, X: Any, y: Any) -> tuple[Table, Table]:
     points = as_points(X)
-    network.check_features(points.shape[1])
+    parameters.check_features(points.shape[1])
     targets = as_targets(y, points.shape[0])
-    if targets.shape[1] != network.layer_sizes[-1]:
-        raise ValueError(
-            f"y has {targets.shape[1]} outputs but the network has {network.layer_sizes[-1]}"
-        )
+    parameters.check_outputs(targets.shape[1])
     return points, targets
 
 
@@ -248,7 +247,7 @@ def _as_chunks(chunks: Any) -> Iterable[Any]:
     return chunks
 
 
-def _read_chunk(network: ExactNetwork, chunk: Any, k: int) -> Part:
+def _read_chunk(parameters: Parameters, chunk: Any, k: int) -> Part:
     # Two numbers are a row of data, of which somebody forgot the targets.
     if (
         not isinstance(chunk, tuple | list)
@@ -260,7 +259,7 @@ def _read_chunk(network: ExactNetwork, chunk: Any, k: int) -> Part:
             f"but its item {k} is {reprlib.repr(chunk)}"
         )
     try:
-        points, targets = _as_tables(network, *chunk)
+        points, targets = _as_tables(parameters, *chunk)
     except (ValueError, TypeError, MemoryError) as error:
         # of their plain kinds: a subclass may take other arguments than a text
         kind = next(c for c in (ValueError, TypeError, MemoryError) if isinstance(error, c))
@@ -268,23 +267,23 @@ def _read_chunk(network: ExactNetwork, chunk: Any, k: int) -> Part:
     return Part(points, targets, Place(points.shape[0], None))
 
 
-def _split(network: ExactNetwork, points: Table, targets: Table, n_parts: int) -> Iterator[Part]:
+def _split(parameters: Parameters, points: Table, targets: Table, n_parts: int) -> Iterator[Part]:
     if n_parts == 1:
         yield Part(points, targets, Place(points.shape[0], None))
         return
-    for rows in np.array_split(_along_first_layer(network, points), n_parts):
+    for rows in np.array_split(_along_first_layer(parameters, points), n_parts):
         rows.sort()  # so that the first wrong one of the part is the first wrong one of X
         yield Part(points.rows(rows), targets.rows(rows), Place(len(rows), rows))
 
 
-def _along_first_layer(network: ExactNetwork, points: Table) -> npt.NDArray[np.intp]:
+def _along_first_layer(parameters: Parameters, points: Table) -> npt.NDArray[np.intp]:
     """Order the rows by their value under a row of the first layer.
 
     Networks of `memorize` have one direction, and neighbours along it share most of their
     activation pattern: parts in this order take a fraction of the time of parts in another. Only
     the time depends on it, so floats will do.
     """
-    rows = ([to_mpq(v, "weights[0]") for v in row] for row in network.weights[0].tolist())
+    rows = ([to_mpq(v, "weights[0]") for v in row] for row in parameters.weights[0].tolist())
     row = next((row for row in rows if any(row)), None)
     t = np.zeros(points.shape[0])
     if row is not None:

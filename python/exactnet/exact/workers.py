@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.exact.data import Table
-from exactnet.exact.network import ExactNetwork
+from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import to_mpq
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class PortableNetwork:
     way to it, but read that only once.
     """
 
-    def __init__(self, network: ExactNetwork) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         self.stopped = False
         # a copy, since the pickle is made when the first task leaves, in a thread of the executor
         exact = np.frompyfunc(lambda value: to_mpq(value, "a parameter"), 1, 1)
-        self._copy = ExactNetwork(
-            [exact(w) for w in network.weights],
-            [exact(b) for b in network.biases],
-            list(network.activations),
+        self._copy = Parameters(
+            [exact(w) for w in parameters.weights],
+            [exact(b) for b in parameters.biases],
+            list(parameters.activations),
         )
         self.core = self._copy.to_core()
 
@@ -104,7 +104,7 @@ def part_count(executor: Executor) -> int:
 
 def check_parts(
     executor: Executor,
-    network: ExactNetwork,
+    parameters: Parameters,
     parts: Iterator[Part],
     n_threads: int,
     receive: Callable[[Place, Result], None],
@@ -114,7 +114,7 @@ def check_parts(
     A part is not made before one of those under way is done with, if there are as many as
     `part_count`. Whatever an executor or a task raises ends everything and is raised here.
     """
-    portable = PortableNetwork(network)
+    portable = PortableNetwork(parameters)
     limit = part_count(executor)
     pending: deque[tuple[Place, Future[Result]]] = deque()
 

@@ -14,7 +14,6 @@ from exactnet import _core
 from exactnet.base.checks import positive_integer, shown, thread_count
 from exactnet.base.memory import available_memory
 from exactnet.base.progress import Progress
-from exactnet.exact.construct.extension import along
 from exactnet.exact.construct.integer import construct_integer
 from exactnet.exact.construct.line import (
     Line,
@@ -25,6 +24,7 @@ from exactnet.exact.construct.line import (
     zeros,
 )
 from exactnet.exact.data import Table, as_integers, as_points, as_targets
+from exactnet.exact.extension import along
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS
 
@@ -232,7 +232,7 @@ def memorize(
 def _remember(network: ExactNetwork, line: Line) -> ExactNetwork:
     """Note where the points lie, counted from the first unit's breakpoint."""
     shift = network.biases[0][0] - line.constant
-    network._places = (along(network), [t + shift for t in line.t])
+    network._places = (along(network._parameters()), [t + shift for t in line.t])
     return network
 
 

@@ -11,46 +11,51 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.exact.data import Table, as_points
-from exactnet.exact.network import ExactNetwork
+from exactnet.exact.parameters import Parameters
 
 Array = npt.NDArray[Any]
 
 
-def positions(network: ExactNetwork, points: Table) -> list[Any]:
+def positions(parameters: Parameters, points: Table) -> list[Any]:
     """Return for every point what the first unit takes the ReLU of: its place along the line."""
-    row, bias = network.weights[0][0], network.biases[0][0]
+    row, bias = parameters.weights[0][0], parameters.biases[0][0]
     common = gmpy2.lcm(*{w.denominator for w in row}, 1)
     weights = [gmpy2.mpz(w * common) for w in row]
     return [t / common + bias for t in _core.project(points.to_core(), weights, None)]
 
 
-def places_of(network: ExactNetwork, points: Table) -> list[Any]:
+def places_of(parameters: Parameters, points: Table) -> list[Any]:
     """Return the places of memorized points, equal rows being one point."""
     first = _core.first_occurrences(points.to_core(), None)
-    return positions(network, points.rows(np.unique(first)))
+    return positions(parameters, points.rows(np.unique(first)))
 
 
-def along(network: ExactNetwork) -> tuple[Any, ...]:
+def along(parameters: Parameters) -> tuple[Any, ...]:
     """Return what places depend on."""
-    return (*network.weights[0][0], network.biases[0][0])
+    return (*parameters.weights[0][0], parameters.biases[0][0])
 
 
-def check_extensible(network: ExactNetwork) -> None:
+def has_direction(parameters: Parameters) -> bool:
+    """Whether the network tells points apart, which one of a single point does not."""
+    return any(parameters.weights[0][0])
+
+
+def check_extensible(parameters: Parameters) -> None:
     """Raise ValueError unless the network is a construction along a line."""
-    if list(network.activations) not in (["relu", "linear"], ["relu", "relu", "linear"]):
+    if list(parameters.activations) not in (["relu", "linear"], ["relu", "relu", "linear"]):
         raise ValueError(
             "only networks of one or two hidden layers with relu, and linear outputs, can be "
-            f"extended, not {network.activations}"
+            f"extended, not {parameters.activations}"
         )
-    row = network.weights[0][0]
-    if any((w != row).any() for w in network.weights[0] if any(w)):
+    row = parameters.weights[0][0]
+    if any((w != row).any() for w in parameters.weights[0] if any(w)):
         raise ValueError(
             "the network does not see points along one line, as an integer one: "
             "memorize all points anew"
         )
 
 
-def with_direction(network: ExactNetwork, known: Table, points: Table) -> ExactNetwork:
+def with_direction(parameters: Parameters, known: Table, points: Table) -> Parameters:
     """Return a network of a single point, which has no direction, with one that tells all apart.
 
     Its first unit keeps its value at that point, and with it the network its output there.
@@ -61,16 +66,16 @@ def with_direction(network: ExactNetwork, known: Table, points: Table) -> ExactN
     table = as_points([list(row) for row in zip(*columns, strict=True)])
     weights, _, steps, _ = _core.choose_projection(table.to_core(), "smallest", 0, None)
     row = [gmpy2.mpq(w * d, s) for w, d, s in zip(weights, table.denominators, steps, strict=True)]
-    first, bias = network.weights[0].copy(), network.biases[0].copy()
+    first, bias = parameters.weights[0].copy(), parameters.biases[0].copy()
     first[0] = row
     bias[0] -= sum(w * column[0] for w, column in zip(row, columns, strict=True))
-    return ExactNetwork(
-        [first, *network.weights[1:]], [bias, *network.biases[1:]], network.activations
+    return Parameters(
+        [first, *parameters.weights[1:]], [bias, *parameters.biases[1:]], parameters.activations
     )
 
 
 def extend(
-    network: ExactNetwork, known: list[Any], points: Table, targets: Table
+    parameters: Parameters, known: list[Any], points: Table, targets: Table
 ) -> tuple[list[Array], list[Array], list[Any]]:
     """Return weights, biases and known places with the new points; the network stays as it is.
 
@@ -81,12 +86,12 @@ def extend(
     """
     if max(known) < 0 or len(set(known)) < len(known):
         raise ValueError("X are not the points that the network was built for")
-    weights = [w.copy() for w in network.weights]
-    biases = [b.copy() for b in network.biases]
+    weights = [w.copy() for w in parameters.weights]
+    biases = [b.copy() for b in parameters.biases]
     known = sorted(known)
     columns = [targets.rationals(c) for c in range(targets.shape[1])]
     along_line = [any(w) for w in weights[0]]
-    for k, t in enumerate(positions(network, points)):
+    for k, t in enumerate(positions(parameters, points)):
         along_line += [True] * (len(weights[0]) - len(along_line))
         outputs = _outputs(weights, biases, along_line, t)
         errors = [column[k] - value for column, value in zip(columns, outputs, strict=True)]

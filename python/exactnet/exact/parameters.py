@@ -1,0 +1,94 @@
+"""Weights, biases and activations of an exact network, as plain data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.exact.data import Table
+from exactnet.exact.rationals import to_mpq
+
+ACTIVATIONS = ("relu", "linear")
+
+
+class Parameters(NamedTuple):
+    """What an `ExactNetwork` holds, for all that works on networks without being one of its doors.
+
+    Attributes
+    ----------
+    weights : list of ndarray of mpq, each (outputs, inputs)
+    biases : list of ndarray of mpq, each (outputs,)
+    activations : list of {"relu", "linear"}, one per layer
+    """
+
+    weights: list[npt.NDArray[np.object_]]
+    biases: list[npt.NDArray[np.object_]]
+    activations: list[str]
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Number of inputs, of the units of every hidden layer, and of outputs."""
+        return [self.weights[0].shape[1], *(w.shape[0] for w in self.weights)]
+
+    def check(self) -> None:
+        """Check what the attributes, which anyone may change, must fulfil together."""
+        n = len(self.weights)
+        if n == 0 or len(self.biases) != n or len(self.activations) != n:
+            raise ValueError(
+                "weights, biases and activations need one entry per layer, not "
+                f"{n}, {len(self.biases)} and {len(self.activations)}"
+            )
+        inputs = self.weights[0].shape[1] if self.weights[0].ndim == 2 else 0
+        for k, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or 0 in w.shape:
+                raise ValueError(
+                    f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
+                    f"each other or their {inputs} inputs"
+                )
+            inputs = w.shape[0]
+        for activation in self.activations:
+            if activation not in ACTIVATIONS:
+                raise ValueError(
+                    f"unknown activation {activation!r}: an exact network knows "
+                    + " and ".join(ACTIVATIONS)
+                )
+
+    def check_features(self, n_features: int, name: str = "X") -> None:
+        """Raise ValueError unless the network takes that many features."""
+        if n_features != self.layer_sizes[0]:
+            raise ValueError(
+                f"{name} has {n_features} features but the network takes {self.layer_sizes[0]}"
+            )
+
+    def check_outputs(self, n_outputs: int, name: str = "y") -> None:
+        """Raise ValueError unless the network has that many outputs."""
+        if n_outputs != self.layer_sizes[-1]:
+            raise ValueError(
+                f"{name} has {n_outputs} outputs but the network has {self.layer_sizes[-1]}"
+            )
+
+    def check_data(self, points: Table, targets: Table) -> None:
+        """Raise ValueError unless the network fits points and targets."""
+        self.check_features(points.shape[1])
+        self.check_outputs(targets.shape[1])
+
+    def copy(self) -> Parameters:
+        """Return copies of the arrays, which others may write to."""
+        weights, biases = ([a.copy() for a in arrays] for arrays in (self.weights, self.biases))
+        return Parameters(weights, biases, list(self.activations))
+
+    def to_core(self) -> _core.ExactNetwork:
+        """Return a copy of the parameters as the C++ core takes them."""
+        self.check()
+        network = _core.ExactNetwork()
+        layers = zip(self.weights, self.biases, self.activations, strict=True)
+        for k, (w, b, activation) in enumerate(layers):
+            network.add_layer(
+                [to_mpq(v, f"weights[{k}]") for v in w.ravel().tolist()],
+                [to_mpq(v, f"biases[{k}]") for v in b.tolist()],
+                activation,
+            )
+        return network
