@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "exact/memory.hpp"
+
 namespace exactnet::bindings {
 
 namespace {
@@ -118,16 +120,5 @@ std::vector<exact::Rational> to_rationals(const py::list& values) {
 py::list to_mpz_list(const std::vector<exact::Integer>& values) { return to_list(values, to_mpz); }
 
 py::list to_mpq_list(const std::vector<exact::Rational>& values) { return to_list(values, to_mpq); }
-
-exact::Monitor make_monitor(const py::object& progress) {
-    exact::memory::renew();
-    // The caller's argument keeps `progress` alive for as long as the monitor is used.
-    return exact::Monitor([progress = progress.ptr()](double share) {
-        const py::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        const py::handle call(progress);
-        if (!call.is_none()) call(share);
-    });
-}
 
 }  // namespace exactnet::bindings

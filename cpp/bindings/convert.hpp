@@ -7,8 +7,6 @@
 #include <vector>
 
 #include "exact/integer.hpp"
-#include "exact/memory.hpp"
-#include "exact/monitor.hpp"
 #include "exact/network.hpp"
 #include "exact/table.hpp"
 
@@ -34,9 +32,5 @@ struct OwnedTable {
     exact::Table table;
     py::object keep_alive;
 };
-
-/// A monitor that answers Ctrl-C and, if `progress` is not None, calls it with the finished share.
-/// Its callback takes the GIL, so the computation runs without it.
-exact::Monitor make_monitor(const py::object& progress);
 
 }  // namespace exactnet::bindings

@@ -1,3 +1,5 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -12,13 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "convert.hpp"
 #include "dense/kernels.hpp"
 #include "dense/loss.hpp"
 #include "dense/network.hpp"
 #include "dense/random.hpp"
 #include "dense/samples.hpp"
 #include "dense/trainer.hpp"
+#include "monitor.hpp"
 
 namespace exactnet::bindings {
 namespace {
@@ -68,7 +70,7 @@ constexpr std::size_t long_call = std::size_t{1} << 18;
 /// Calls body(poll) without the GIL. The monitor lives in this thread.
 template <class Body>
 auto without_gil(const py::object& progress, const Body& body) {
-    exact::Monitor monitor = make_monitor(progress);
+    base::Monitor monitor = make_monitor(progress);
     const dense::Poll::Call call = [&] { monitor.step(0); };
     const py::gil_scoped_release release;
     return body(dense::Poll(call));
@@ -278,7 +280,7 @@ class DenseTrainer {
         schedule.seconds = {seconds.mutable_data(), epochs};
         schedule.norms = {norms.mutable_data(), static_cast<std::size_t>(norms.size())};
         schedule.until = until;
-        exact::Monitor monitor = make_monitor(progress);
+        base::Monitor monitor = make_monitor(progress);
         std::size_t finished = 0;
         std::exception_ptr error;
         {

@@ -9,9 +9,11 @@
 
 #include "convert.hpp"
 #include "exact/evaluate.hpp"
+#include "exact/memory.hpp"
 #include "exact/projection.hpp"
 #include "exact/theorem3.hpp"
 #include "exact/verify.hpp"
+#include "monitor.hpp"
 
 PYBIND11_MAKE_OPAQUE(exactnet::exact::Network)
 
@@ -59,7 +61,8 @@ void check_table(const OwnedTable& owned) {
 /// _tables.Table, which nobody writes to; the monitor takes the GIL for itself.
 template <class Compute>
 auto without_gil(const py::object& progress, const Compute& compute) {
-    exact::Monitor monitor = make_monitor(progress);
+    exact::memory::renew();
+    base::Monitor monitor = make_monitor(progress, &exact::memory::exhausted());
     const py::gil_scoped_release release;
     return compute(monitor);
 }
@@ -102,7 +105,7 @@ exact::Strategy to_strategy(const std::string& name) {
 py::tuple choose_projection(const OwnedTable& points, const std::string& strategy,
                             std::uint64_t seed, const py::object& progress) {
     const exact::Strategy which = to_strategy(strategy);
-    const auto projection = without_gil(progress, [&](exact::Monitor& monitor) {
+    const auto projection = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::choose_projection(points.table, which, seed, monitor);
     });
     return py::make_tuple(to_mpz_list(projection.weights), to_mpz_list(projection.offsets),
@@ -111,13 +114,13 @@ py::tuple choose_projection(const OwnedTable& points, const std::string& strateg
 
 py::list project(const OwnedTable& points, const py::list& weights, const py::object& progress) {
     const auto vector = to_integers(weights);
-    return to_mpq_list(without_gil(progress, [&](exact::Monitor& monitor) {
+    return to_mpq_list(without_gil(progress, [&](base::Monitor& monitor) {
         return exact::project(points.table, vector, monitor);
     }));
 }
 
 py::array_t<std::int64_t> first_occurrences(const OwnedTable& points, const py::object& progress) {
-    const auto first = without_gil(progress, [&](exact::Monitor& monitor) {
+    const auto first = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::first_occurrences(points.table, monitor);
     });
     py::array_t<std::int64_t> result(static_cast<py::ssize_t>(first.size()));
@@ -134,7 +137,7 @@ py::list construct_theorem3(const py::list& t, const py::list& components, std::
     std::vector<std::vector<exact::Rational>> targets;
     for (const py::handle y : components) targets.push_back(to_rationals(py::cast<py::list>(y)));
     const exact::Scale which = to_scale(scale);
-    const auto groups = without_gil(progress, [&](exact::Monitor& monitor) {
+    const auto groups = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::construct_theorem3(ts, targets, a1, a2, which, n_threads, monitor);
     });
     py::list result;
@@ -150,21 +153,21 @@ double predict_theorem3_bytes(const py::list& t, const py::list& y, std::size_t 
                               const std::string& scale, const py::object& progress) {
     const auto ts = to_rationals(t), ys = to_rationals(y);
     const exact::Scale which = to_scale(scale);
-    return without_gil(progress, [&](exact::Monitor& monitor) {
+    return without_gil(progress, [&](base::Monitor& monitor) {
         return exact::predict_theorem3_bytes(ts, ys, a1, a2, which, monitor);
     });
 }
 
 py::list predict(const exact::Network& network, const OwnedTable& points, std::size_t n_threads,
                  const py::object& progress) {
-    return to_mpq_list(without_gil(progress, [&](exact::Monitor& monitor) {
+    return to_mpq_list(without_gil(progress, [&](base::Monitor& monitor) {
         return exact::predict(network, points.table, n_threads, monitor);
     }));
 }
 
 py::tuple verify(const exact::Network& network, const OwnedTable& points, const OwnedTable& targets,
                  std::size_t n_threads, const py::object& progress) {
-    const auto report = without_gil(progress, [&](exact::Monitor& monitor) {
+    const auto report = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::verify(network, points.table, targets.table, n_threads, monitor);
     });
     return py::make_tuple(report.n_points, report.n_wrong, report.first_wrong,
@@ -210,7 +213,7 @@ void bind_exact(py::module_& module) {
         "find_collision",
         [](const py::list& values, const py::object& progress) {
             const auto rationals = to_rationals(values);
-            return without_gil(progress, [&](exact::Monitor& monitor) {
+            return without_gil(progress, [&](base::Monitor& monitor) {
                 return exact::find_collision(rationals, monitor);
             });
         },

@@ -1,27 +1,18 @@
-// The package's own random numbers: the same on every machine and with every compiler.
+// Random numbers of the distributions that networks need.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <utility>
 
+#include "base/splitmix64.hpp"
 #include "elementary.hpp"
 
 namespace exactnet::dense {
 
-/// SplitMix64 (Steele, Lea and Flood, 2014). Its whole state is one number.
-class Generator {
+class Generator : public base::SplitMix64 {
    public:
-    explicit Generator(std::uint64_t state) : state_(state) {}
-
-    std::uint64_t state() const noexcept { return state_; }
-
-    std::uint64_t next() noexcept {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-        return z ^ (z >> 31);
-    }
+    using SplitMix64::SplitMix64;
 
     /// Uniform in [0, n), n > 0, without bias: Lemire's multiplication (2019).
     std::uint32_t below(std::uint32_t n) noexcept {
@@ -48,9 +39,6 @@ class Generator {
             return {x * factor, y * factor};
         }
     }
-
-   private:
-    std::uint64_t state_;
 };
 
 }  // namespace exactnet::dense

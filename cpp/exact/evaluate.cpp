@@ -52,7 +52,7 @@ void extend_lcm(Integer& common, mpz_srcptr denominator) {
 /// `check_growth`: give up (fixed = false) when a row's common denominator is much longer than the
 /// denominators of its weights are on average, because then most sums can do with a shorter one.
 PreparedLayer prepare(const Layer& layer, std::span<const Integer> column_divisors,
-                      bool check_growth, Monitor& monitor) {
+                      bool check_growth, base::Monitor& monitor) {
     PreparedLayer prepared;
     prepared.layer = &layer;
     std::vector<Rational> row(layer.inputs);
@@ -90,7 +90,8 @@ PreparedLayer prepare(const Layer& layer, std::span<const Integer> column_diviso
     return prepared;
 }
 
-std::vector<PreparedLayer> prepare(const Network& network, const Table& points, Monitor& monitor) {
+std::vector<PreparedLayer> prepare(const Network& network, const Table& points,
+                                   base::Monitor& monitor) {
     std::vector<PreparedLayer> layers;
     layers.push_back(prepare(network[0], points.denominators, false, monitor));
     for (std::size_t l = 1; l < network.size(); ++l) {
@@ -189,7 +190,7 @@ struct Problem {
 /// Walks a range of points through the layers; one per thread.
 class Walker {
    public:
-    Walker(const Problem& problem, Monitor& monitor, const OutputVisitor& visit)
+    Walker(const Problem& problem, base::Monitor& monitor, const OutputVisitor& visit)
         : problem_(problem),
           monitor_(monitor),
           visit_(visit),
@@ -355,7 +356,7 @@ class Walker {
     }
 
     const Problem& problem_;
-    Monitor& monitor_;
+    base::Monitor& monitor_;
     const OutputVisitor& visit_;
     std::vector<Level> levels_;
     std::vector<Quotient> outputs_;
@@ -378,8 +379,8 @@ void check(const Network& network, const Table& points) {
 
 }  // namespace
 
-void evaluate(const Network& network, const Table& points, std::size_t n_threads, Monitor& monitor,
-              const OutputVisitor& visit) {
+void evaluate(const Network& network, const Table& points, std::size_t n_threads,
+              base::Monitor& monitor, const OutputVisitor& visit) {
     check(network, points);
     Problem problem;
     problem.layers = prepare(network, points, monitor);
@@ -395,16 +396,16 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
             monitor.step(0);
             t[r] = dot(points, r, direction->weights.data());
         }
-        sort(problem.order.begin(), problem.order.end(), monitor,
-             [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
+        base::sort(problem.order.begin(), problem.order.end(), monitor,
+                   [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
         for (const std::size_t r : problem.order) problem.t.push_back(std::move(t[r]));
     }
 
     monitor.begin(points.rows);
     // Along a line every further task has to find its first pattern from nothing; single points
     // are alike.
-    const std::size_t n_tasks = task_count(points.rows, n_threads, direction ? 1 : 8);
-    parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
+    const std::size_t n_tasks = base::task_count(points.rows, n_threads, direction ? 1 : 8);
+    base::parallel_for(n_tasks, n_threads, monitor, [&](std::size_t task) {
         const std::size_t begin = points.rows * task / n_tasks;
         const std::size_t end = points.rows * (task + 1) / n_tasks;
         if (begin == end) return;
@@ -430,7 +431,7 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
 }
 
 std::vector<Rational> predict(const Network& network, const Table& points, std::size_t n_threads,
-                              Monitor& monitor) {
+                              base::Monitor& monitor) {
     check(network, points);
     const std::size_t n_outputs = network.back().outputs;
     std::vector<Rational> result(points.rows * n_outputs);

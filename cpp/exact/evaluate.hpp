@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/monitor.hpp"
 #include "integer.hpp"
-#include "monitor.hpp"
 #include "network.hpp"
 #include "table.hpp"
 
@@ -24,11 +24,11 @@ struct Quotient {
 using OutputVisitor = std::function<void(std::size_t row, std::span<const Quotient> outputs)>;
 
 /// Throws std::invalid_argument unless the layers fit each other and the table.
-void evaluate(const Network& network, const Table& points, std::size_t n_threads, Monitor& monitor,
-              const OutputVisitor& visit);
+void evaluate(const Network& network, const Table& points, std::size_t n_threads,
+              base::Monitor& monitor, const OutputVisitor& visit);
 
 /// All outputs, row-major (rows, outputs).
 std::vector<Rational> predict(const Network& network, const Table& points, std::size_t n_threads,
-                              Monitor& monitor);
+                              base::Monitor& monitor);
 
 }  // namespace exactnet::exact

@@ -4,7 +4,7 @@
 // exception thrown through them would skip what they have yet to free, and may leave numbers that
 // point to freed memory (mpz_mul frees its old result before it allocates the new one). So there is
 // a reserve: when malloc fails, GMP gets its memory from there, finishes what it is at, and the
-// error is raised between two operations, where `check` is called.
+// error is raised between two operations, where `check` is called or a monitor's step.
 #pragma once
 
 #include <atomic>
@@ -22,10 +22,13 @@ extern std::atomic<bool> exhausted;
 /// that fails: gmpy2, which often shares the library, sees no difference before memory runs out.
 void install();
 
-/// Throws std::bad_alloc if memory has run out: an operation has used the reserve, or the reserve
-/// could not be made as large as the numbers need it.
+/// Whether memory has run out: an operation has used the reserve, or the reserve could not be made
+/// as large as the numbers need it.
+inline const std::atomic<bool>& exhausted() { return detail::exhausted; }
+
+/// Throws std::bad_alloc if memory has run out.
 inline void check() {
-    if (detail::exhausted.load(std::memory_order_relaxed)) throw std::bad_alloc();
+    if (exhausted().load(std::memory_order_relaxed)) throw std::bad_alloc();
 }
 
 /// Before a new call: forgets that memory ran out if the reserve is free again; throws if not.

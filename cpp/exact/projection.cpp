@@ -7,37 +7,23 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "base/splitmix64.hpp"
+
 namespace exactnet::exact {
 namespace {
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers on every machine.
-class Generator {
-   public:
-    explicit Generator(std::uint64_t seed) : state_(seed) {}
-
-    std::uint64_t next() {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-        return z ^ (z >> 31);
-    }
-
-    /// Uniform in [-limit, limit], limit < 2^62.
-    std::int64_t symmetric(std::int64_t limit) {
-        const auto n = 2 * static_cast<std::uint64_t>(limit) + 1;
-        const std::uint64_t reject = (0 - n) % n;  // 2^64 mod n: below it the remainder is biased
-        std::uint64_t x = next();
-        while (x < reject) x = next();
-        return static_cast<std::int64_t>(x % n) - limit;
-    }
-
-   private:
-    std::uint64_t state_;
-};
+/// Uniform in [-limit, limit], limit < 2^62.
+std::int64_t symmetric(base::SplitMix64& generator, std::int64_t limit) {
+    const auto n = 2 * static_cast<std::uint64_t>(limit) + 1;
+    const std::uint64_t reject = (0 - n) % n;  // 2^64 mod n: below it the remainder is biased
+    std::uint64_t x = generator.next();
+    while (x < reject) x = generator.next();
+    return static_cast<std::int64_t>(x % n) - limit;
+}
 
 // ---------------------------------------------------------------- columns, shifted and scaled
 
-std::vector<Integer> column_offsets(const Table& points, Monitor& monitor) {
+std::vector<Integer> column_offsets(const Table& points, base::Monitor& monitor) {
     std::vector<Integer> offsets(points.cols);
     if (points.rows == 0) return offsets;
     if (points.is_small()) {
@@ -64,7 +50,8 @@ std::vector<Integer> column_offsets(const Table& points, Monitor& monitor) {
 }
 
 /// The gcd of a column's distances from its offset; 0 for a constant column.
-Integer column_step(const Table& points, std::size_t c, const Integer& offset, Monitor& monitor) {
+Integer column_step(const Table& points, std::size_t c, const Integer& offset,
+                    base::Monitor& monitor) {
     if (points.is_small()) {
         const auto low = static_cast<std::int64_t>(mpz_get_si(offset.get()));
         std::int64_t step = 0;
@@ -100,7 +87,8 @@ struct Columns {
 };
 
 template <class Value, class Stored>
-Columns<Value, Stored> normalise(const Table& points, const Projection& affine, Monitor& monitor) {
+Columns<Value, Stored> normalise(const Table& points, const Projection& affine,
+                                 base::Monitor& monitor) {
     Columns<Value, Stored> columns;
     for (std::size_t c = 0; c < points.cols; ++c) {
         if (affine.steps[c].sign() != 0) columns.index.push_back(c);
@@ -161,7 +149,7 @@ void add_scaled(Integer& sum, const Integer& value, std::int64_t weight) {
 /// Whether all values differ. Reorders them, or uses `bits` as a table of flags.
 template <class Value>
 bool all_distinct(std::vector<Value>& values, const Value& low, const Value& range,
-                  std::vector<std::uint64_t>& bits, Monitor& monitor) {
+                  std::vector<std::uint64_t>& bits, base::Monitor& monitor) {
     if constexpr (std::is_same_v<Value, std::int64_t>) {
         // Flags beat sorting while they fit in the first cache levels.
         if (range < std::int64_t{1} << 22 && range < 4096 * static_cast<Value>(values.size())) {
@@ -176,7 +164,7 @@ bool all_distinct(std::vector<Value>& values, const Value& low, const Value& ran
             return true;
         }
     }
-    sort(values.begin(), values.end(), monitor, std::less<>());
+    base::sort(values.begin(), values.end(), monitor, std::less<>());
     return std::adjacent_find(values.begin(), values.end()) == values.end();
 }
 
@@ -184,7 +172,7 @@ template <class Value, class Stored>
 class Search {
    public:
     Search(const Columns<Value, Stored>& columns, std::size_t rows, std::uint64_t seed,
-           Monitor& monitor)
+           base::Monitor& monitor)
         : columns_(columns), rows_(rows), generator_(seed), monitor_(monitor) {}
 
     /// False when 64 bits would overflow: the caller goes on with Integer.
@@ -236,7 +224,7 @@ class Search {
         monitor_.step(0);
         weights_.resize(columns_.index.size());
         bool zero = true;
-        for (auto& weight : weights_) zero = (weight = generator_.symmetric(limit)) == 0 && zero;
+        for (auto& weight : weights_) zero = (weight = symmetric(generator_, limit)) == 0 && zero;
         if (zero) return;
         // Most draws fail on a few rows already, which spares the rest of a large table.
         if (rows_ > prefix && !separates(prefix)) return;
@@ -267,8 +255,8 @@ class Search {
 
     const Columns<Value, Stored>& columns_;
     std::size_t rows_;
-    Generator generator_;
-    Monitor& monitor_;
+    base::SplitMix64 generator_;
+    base::Monitor& monitor_;
     std::vector<std::int64_t> weights_, best_;
     std::vector<Value> values_;
     Value range_ = 0, best_range_ = 0;
@@ -277,7 +265,7 @@ class Search {
 
 template <class Value, class Stored>
 bool search(const Table& points, Strategy strategy, std::uint64_t seed, Projection& projection,
-            Monitor& monitor) {
+            base::Monitor& monitor) {
     const auto columns = normalise<Value, Stored>(points, projection, monitor);
     if (columns.index.empty()) {  // a single row: every weight is 0
         projection.values.resize(points.rows);
@@ -305,7 +293,7 @@ bool search(const Table& points, Strategy strategy, std::uint64_t seed, Projecti
 }
 
 /// Mixed radix: the weight of a column exceeds all that the columns before it can add up to.
-void lexicographic(const Table& points, Projection& projection, Monitor& monitor) {
+void lexicographic(const Table& points, Projection& projection, base::Monitor& monitor) {
     projection.values.resize(points.rows);
     Integer weight = 1;
     for (std::size_t c = 0; c < points.cols; ++c) {
@@ -326,7 +314,7 @@ void lexicographic(const Table& points, Projection& projection, Monitor& monitor
 }  // namespace
 
 Projection choose_projection(const Table& points, Strategy strategy, std::uint64_t seed,
-                             Monitor& monitor) {
+                             base::Monitor& monitor) {
     Projection projection;
     projection.weights.resize(points.cols);
     projection.offsets = column_offsets(points, monitor);
@@ -352,7 +340,7 @@ Projection choose_projection(const Table& points, Strategy strategy, std::uint64
 }
 
 std::vector<Rational> project(const Table& points, std::span<const Integer> weights,
-                              Monitor& monitor) {
+                              base::Monitor& monitor) {
     if (weights.size() != points.cols) {
         throw std::invalid_argument("project: one weight per column is needed");
     }
@@ -374,10 +362,10 @@ std::vector<Rational> project(const Table& points, std::span<const Integer> weig
 }
 
 std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<const Rational> values,
-                                                                  Monitor& monitor) {
+                                                                  base::Monitor& monitor) {
     std::vector<std::size_t> order(values.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
+    base::sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
         const int c = mpq_cmp(values[a].get(), values[b].get());
         return c != 0 ? c < 0 : a < b;
     });
@@ -387,7 +375,7 @@ std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<cons
     return std::nullopt;
 }
 
-std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor) {
+std::vector<std::size_t> first_occurrences(const Table& points, base::Monitor& monitor) {
     // Equal rows have equal hashes; rows of equal hash are compared entry by entry.
     std::vector<std::uint64_t> hashes(points.rows);
     constexpr unsigned long modulus = std::numeric_limits<long>::max();
@@ -398,7 +386,7 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
             const std::uint64_t word =
                 points.is_small() ? static_cast<std::uint64_t>(points.small[r * points.cols + c])
                                   : mpz_fdiv_ui(points.big[r * points.cols + c].get(), modulus);
-            hash = Generator(hash ^ word).next();  // a mixing that is not linear
+            hash = base::SplitMix64(hash ^ word).next();  // a mixing that is not linear
         }
         hashes[r] = hash;
     }
@@ -413,7 +401,7 @@ std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor
     };
     std::vector<std::size_t> order(points.rows);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
+    base::sort(order.begin(), order.end(), monitor, [&](std::size_t a, std::size_t b) {
         return hashes[a] != hashes[b] ? hashes[a] < hashes[b] : a < b;
     });
     std::vector<std::size_t> first(points.rows);

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/monitor.hpp"
 #include "integer.hpp"
-#include "monitor.hpp"
 #include "table.hpp"
 
 namespace exactnet::exact {
@@ -32,17 +32,17 @@ struct Projection {
 /// The rows must be distinct (see `first_occurrences`). Numerators that are borrowed must lie
 /// strictly within +-2^62. The result depends on the data and the seed only.
 Projection choose_projection(const Table& points, Strategy strategy, std::uint64_t seed,
-                             Monitor& monitor);
+                             base::Monitor& monitor);
 
 /// t(r) = sum of weights[c] * entry(r, c), for weights chosen by the caller.
 std::vector<Rational> project(const Table& points, std::span<const Integer> weights,
-                              Monitor& monitor);
+                              base::Monitor& monitor);
 
 /// Two rows with equal values, the lower one first, if there are any.
 std::optional<std::pair<std::size_t, std::size_t>> find_collision(std::span<const Rational> values,
-                                                                  Monitor& monitor);
+                                                                  base::Monitor& monitor);
 
 /// For every row the index of the first row that equals it (its own where there is none before).
-std::vector<std::size_t> first_occurrences(const Table& points, Monitor& monitor);
+std::vector<std::size_t> first_occurrences(const Table& points, base::Monitor& monitor);
 
 }  // namespace exactnet::exact

@@ -36,11 +36,11 @@ Widths used_widths(std::size_t n, std::size_t a2) {
 }
 
 template <class Value>
-std::vector<std::size_t> sorted_order(const std::vector<Value>& t, Monitor& monitor) {
+std::vector<std::size_t> sorted_order(const std::vector<Value>& t, base::Monitor& monitor) {
     std::vector<std::size_t> order(t.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    sort(order.begin(), order.end(), monitor,
-         [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
+    base::sort(order.begin(), order.end(), monitor,
+               [&](std::size_t a, std::size_t b) { return t[a] < t[b]; });
     for (std::size_t k = 1; k < order.size(); ++k) {
         if (t[order[k - 1]] == t[order[k]]) {
             throw std::invalid_argument("construct_theorem3: the values of t must differ");
@@ -52,7 +52,7 @@ std::vector<std::size_t> sorted_order(const std::vector<Value>& t, Monitor& moni
 /// Sorts, pads with virtual points one unit apart (the last target again), cuts and orients.
 template <class Value>
 Blocks<Value> cut(const std::vector<Value>& t, const std::vector<Value>& y, Widths widths,
-                  Monitor& monitor) {
+                  base::Monitor& monitor) {
     std::vector<Value> ts, ys;
     for (const std::size_t p : sorted_order(t, monitor)) {
         monitor.step(0);
@@ -93,7 +93,7 @@ struct IntegerProblem {
     Integer base;  // C: the constant function G_0, below every block's first target
 };
 
-Integer common_denominator(std::span<const Rational> values, Monitor& monitor) {
+Integer common_denominator(std::span<const Rational> values, base::Monitor& monitor) {
     Integer common = 1;
     for (const Rational& value : values) {
         monitor.step(0);
@@ -110,7 +110,7 @@ Integer scaled(const Rational& value, const Integer& factor) {
 }
 
 IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rational> y,
-                               std::size_t a2, Monitor& monitor) {
+                               std::size_t a2, base::Monitor& monitor) {
     const Widths widths = used_widths(t.size(), a2);
     Integer t_factor = common_denominator(t, monitor);
     std::vector<Integer> ts;
@@ -186,7 +186,7 @@ struct PiecewiseLinear {
 /// numbers times small ones.
 class ColumnBuilder {
    public:
-    ColumnBuilder(const IntegerProblem& problem, Monitor& monitor)
+    ColumnBuilder(const IntegerProblem& problem, base::Monitor& monitor)
         : problem_(problem), data_(problem.data), monitor_(monitor) {}
 
     PiecewiseLinear build(std::size_t j) {
@@ -271,7 +271,7 @@ class ColumnBuilder {
 
     const IntegerProblem& problem_;
     const Blocks<Integer>& data_;
-    Monitor& monitor_;
+    base::Monitor& monitor_;
 };
 
 /// A result with all but the weights and biases of the second layer.
@@ -294,7 +294,7 @@ Theorem3 prepare_least(const IntegerProblem& problem) {
 
 /// Rows begin ... end - 1 of the second layer. They need the column before them, too.
 void fill_least(const IntegerProblem& problem, std::size_t begin, std::size_t end, Theorem3& result,
-                Monitor& monitor) {
+                base::Monitor& monitor) {
     const std::size_t p = result.blocks;
     ColumnBuilder builder(problem, monitor);
     PiecewiseLinear previous = begin == 0 ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
@@ -316,7 +316,8 @@ void fill_least(const IntegerProblem& problem, std::size_t begin, std::size_t en
 /// One result per component of the targets.
 std::vector<Theorem3> construct_least(std::span<const Rational> t,
                                       std::span<const std::vector<Rational>> components,
-                                      std::size_t a2, std::size_t n_threads, Monitor& monitor) {
+                                      std::size_t a2, std::size_t n_threads,
+                                      base::Monitor& monitor) {
     std::vector<IntegerProblem> problems;
     std::vector<Theorem3> results;
     for (const std::vector<Rational>& y : components) {
@@ -327,9 +328,9 @@ std::vector<Theorem3> construct_least(std::span<const Rational> t,
     // than two columns per thread exist at a time.
     const std::size_t p = results.front().blocks, q = results.front().depth;
     const std::size_t m = components.size();
-    const std::size_t ranges = m >= 4 * n_threads ? 1 : task_count(q, n_threads, 4);
+    const std::size_t ranges = m >= 4 * n_threads ? 1 : base::task_count(q, n_threads, 4);
     monitor.begin(3 * p * (q + ranges - 1) * m);
-    parallel_for(m * ranges, n_threads, monitor, [&](std::size_t task) {
+    base::parallel_for(m * ranges, n_threads, monitor, [&](std::size_t task) {
         const std::size_t group = task / ranges, range = task % ranges;
         fill_least(problems[group], q * range / ranges, q * (range + 1) / ranges, results[group],
                    monitor);
@@ -360,7 +361,7 @@ struct Oriented {
 };
 
 Theorem3 construct_worst_case(std::span<const Rational> t, std::span<const Rational> y,
-                              std::size_t a2, Monitor& monitor) {
+                              std::size_t a2, base::Monitor& monitor) {
     Blocks<Rational> data =
         cut(std::vector<Rational>(t.begin(), t.end()), std::vector<Rational>(y.begin(), y.end()),
             used_widths(t.size(), a2), monitor);
@@ -435,7 +436,7 @@ void check_sizes(std::size_t n_t, std::size_t n_y, std::size_t a1, std::size_t a
 std::vector<Theorem3> construct_theorem3(std::span<const Rational> t,
                                          std::span<const std::vector<Rational>> components,
                                          std::size_t a1, std::size_t a2, Scale scale,
-                                         std::size_t n_threads, Monitor& monitor) {
+                                         std::size_t n_threads, base::Monitor& monitor) {
     if (components.empty()) throw std::invalid_argument("construct_theorem3: no targets");
     for (const std::vector<Rational>& y : components) check_sizes(t.size(), y.size(), a1, a2);
     if (scale == Scale::least) return construct_least(t, components, a2, n_threads, monitor);
@@ -447,7 +448,7 @@ std::vector<Theorem3> construct_theorem3(std::span<const Rational> t,
 }
 
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,
-                              std::size_t a1, std::size_t a2, Scale scale, Monitor& monitor) {
+                              std::size_t a1, std::size_t a2, Scale scale, base::Monitor& monitor) {
     check_sizes(t.size(), y.size(), a1, a2);
     const IntegerProblem problem = integer_problem(t, y, a2, monitor);
     const Blocks<Integer>& data = problem.data;

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/monitor.hpp"
 #include "integer.hpp"
-#include "monitor.hpp"
 
 namespace exactnet::exact {
 
@@ -35,11 +35,11 @@ struct Theorem3 {
 std::vector<Theorem3> construct_theorem3(std::span<const Rational> t,
                                          std::span<const std::vector<Rational>> components,
                                          std::size_t a1, std::size_t a2, Scale scale,
-                                         std::size_t n_threads, Monitor& monitor);
+                                         std::size_t n_threads, base::Monitor& monitor);
 
 /// Bytes of all numerators and denominators of `construct_theorem3`'s result, estimated from the
 /// gaps between the t without building anything.
 double predict_theorem3_bytes(std::span<const Rational> t, std::span<const Rational> y,
-                              std::size_t a1, std::size_t a2, Scale scale, Monitor& monitor);
+                              std::size_t a1, std::size_t a2, Scale scale, base::Monitor& monitor);
 
 }  // namespace exactnet::exact

@@ -11,7 +11,7 @@
 namespace exactnet::exact {
 
 Report verify(const Network& network, const Table& points, const Table& targets,
-              std::size_t n_threads, Monitor& monitor) {
+              std::size_t n_threads, base::Monitor& monitor) {
     if (targets.rows != points.rows || network.empty() || targets.cols != network.back().outputs) {
         throw std::invalid_argument("verify: targets must be (points, outputs)");
     }

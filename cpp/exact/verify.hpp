@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/monitor.hpp"
 #include "integer.hpp"
-#include "monitor.hpp"
 #include "network.hpp"
 #include "table.hpp"
 
@@ -20,6 +20,6 @@ struct Report {
 
 /// `targets` has a row for every point and a column for every output.
 Report verify(const Network& network, const Table& points, const Table& targets,
-              std::size_t n_threads, Monitor& monitor);
+              std::size_t n_threads, base::Monitor& monitor);
 
 }  // namespace exactnet::exact

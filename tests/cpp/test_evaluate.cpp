@@ -72,7 +72,7 @@ TEST(evaluation_equals_the_definition) {
         small.big.clear();
         small.small = numerators.data();
         for (const std::size_t n_threads : {1U, 3U}) {
-            Monitor monitor;
+            exactnet::base::Monitor monitor;
             const auto outputs = predict(network, points, n_threads, monitor);
             CHECK(outputs == predict(network, small, n_threads, monitor));
             const std::size_t m = sizes.back();
@@ -90,7 +90,7 @@ TEST(zero_rows_and_zero_weights) {
     Layer first{3, 2, std::vector<Rational>(6), {Rational(1), Rational(-1), Rational()}, {}};
     first.activation = Activation::relu;
     const Layer last{1, 3, {Rational(2), Rational(5), Rational()}, {Rational(7)}, {}};
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     CHECK((predict({first, last}, points, 1, monitor) ==
            std::vector<Rational>{Rational(9), Rational(9)}));
     // rows that are multiples of a later one, after a zero row
@@ -107,7 +107,7 @@ TEST(layers_that_do_not_fit_are_refused) {
     const Layer narrow{1, 1, std::vector<Rational>(1), std::vector<Rational>(1), {}};
     const Layer short_row{2, 2, std::vector<Rational>(3), std::vector<Rational>(2), {}};
     const Layer no_bias{1, 2, std::vector<Rational>(2), {}, {}};
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     CHECK(predict({good}, points, 1, monitor).size() == 1);
     CHECK_THROWS(predict({}, points, 1, monitor), std::invalid_argument);
     CHECK_THROWS(predict({narrow}, points, 1, monitor), std::invalid_argument);

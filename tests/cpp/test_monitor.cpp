@@ -5,10 +5,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/monitor.hpp"
 #include "check.hpp"
-#include "exact/monitor.hpp"
 
-using namespace exactnet::exact;
+using namespace exactnet::base;
 
 TEST(every_index_is_visited_once) {
     for (const std::size_t n_threads : {0U, 1U, 2U, 5U}) {
@@ -85,6 +85,18 @@ TEST(the_owner_answers_while_it_waits) {
                                   for (;;) monitor.step();
                               }),
                  std::runtime_error);
+}
+
+TEST(the_end_of_memory_ends_the_work_of_all) {
+    std::atomic<bool> no_memory{false};
+    Monitor monitor(nullptr, &no_memory);
+    monitor.step();
+    CHECK_THROWS(parallel_for(2, 2, monitor,
+                              [&](std::size_t i) {
+                                  if (i == 1) no_memory = true;
+                                  for (;;) monitor.step();
+                              }),
+                 std::bad_alloc);
 }
 
 TEST(sorting_can_be_interrupted) {

@@ -65,7 +65,7 @@ Integer value_at(const Projection& p, const Table& table, std::size_t r) {
 }  // namespace
 
 TEST(every_strategy_separates_the_rows) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     Integer huge = 3;
     mpz_mul_2exp(huge.get(), huge.get(), 300);
     for (const std::size_t rows : {1U, 2U, 60U, 5000U}) {
@@ -86,7 +86,7 @@ TEST(every_strategy_separates_the_rows) {
 }
 
 TEST(a_common_factor_of_the_data_does_not_matter) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     const Data data = distinct_rows(100, 3, 20, 2);
     const Projection small =
         choose_projection(as_big(data.table, Integer(1)), Strategy::smallest, 0, monitor);
@@ -100,7 +100,7 @@ TEST(a_common_factor_of_the_data_does_not_matter) {
 }
 
 TEST(sums_beyond_64_bits_are_exact) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     const std::int64_t top = (std::int64_t{1} << 62) - 1;
     const std::vector<std::int64_t> numerators{top, -top, -top, top, 0, 0, 1, top, top, 1};
     Table table{5, 2, numerators.data(), {}, {Integer(1), Integer(1)}};
@@ -113,7 +113,7 @@ TEST(sums_beyond_64_bits_are_exact) {
 }
 
 TEST(given_weights_and_collisions) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     const std::vector<std::int64_t> numerators{1, 2, 3, 1, 2, 0};
     const Table table{3, 2, numerators.data(), {}, {Integer(2), Integer(3)}};
     const std::vector<Integer> weights{Integer(2), Integer(3)};
@@ -128,7 +128,7 @@ TEST(given_weights_and_collisions) {
 }
 
 TEST(equal_rows_are_found) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     const std::vector<std::int64_t> numerators{1, 2, 3, 4, 1, 2, 2, 1, 3, 4, 1, 2};
     const Table table{6, 2, numerators.data(), {}, {Integer(1), Integer(1)}};
     const std::vector<std::size_t> expected{0, 1, 0, 3, 1, 0};

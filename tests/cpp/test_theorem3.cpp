@@ -42,7 +42,7 @@ TEST(every_point_is_reproduced) {
         std::shuffle(t.begin(), t.end(), generator);
         for (const Scale scale : {Scale::least, Scale::worst_case}) {
             for (const std::size_t n_threads : {1U, 3U}) {
-                Monitor monitor;
+                exactnet::base::Monitor monitor;
                 const std::vector<std::vector<Rational>> components{y, t, y};
                 const auto nets =
                     construct_theorem3(t, components, a1, a2, scale, n_threads, monitor);
@@ -60,7 +60,7 @@ TEST(every_point_is_reproduced) {
 }
 
 TEST(wrong_sizes_and_equal_t_are_refused) {
-    Monitor monitor;
+    exactnet::base::Monitor monitor;
     const std::vector<Rational> two{Rational(1), Rational(2)}, equal{Rational(1), Rational(1)};
     const auto build = [&](const std::vector<Rational>& t, const std::vector<Rational>& y,
                            std::size_t a1, std::size_t a2) {
@@ -84,7 +84,7 @@ TEST(the_predicted_size_is_of_the_right_order) {
         y.emplace_back(static_cast<long>(generator() % 100));
     }
     for (const Scale scale : {Scale::least, Scale::worst_case}) {
-        Monitor monitor;
+        exactnet::base::Monitor monitor;
         const std::vector<std::vector<Rational>> components{y};
         const Theorem3 net = construct_theorem3(t, components, 40, 40, scale, 1, monitor).front();
         double bits = 0;

@@ -151,26 +151,25 @@ def test_progress(rng):
 
 
 def included(*names):
-    """The files of the core that these lead to, headers with their sources."""
-    folder = Path(__file__).parents[2] / "cpp/exact"
-    seen, todo = set(), list(names)
+    """The files of the core that these of cpp/exact lead to, headers with their sources."""
+    cpp = Path(__file__).parents[2] / "cpp"
+    seen, todo = set(), [cpp / "exact" / name for name in names]
     while todo:
-        name = todo.pop()
-        if name in seen:
+        path = todo.pop()
+        if path in seen:
             continue
-        seen.add(name)
-        for line in (folder / name).read_text().splitlines():
+        seen.add(path)
+        for line in path.read_text().splitlines():
             if line.startswith('#include "'):
-                header = line.split('"')[1]
-                todo.append(header)
-                source = header.replace(".hpp", ".cpp")
-                if (folder / source).exists():
-                    todo.append(source)
-    return seen
+                name = line.split('"')[1]
+                beside = path.parent / name
+                header = beside if beside.exists() else cpp / name
+                sources = header.with_suffix(".cpp")
+                todo += [header, sources] if sources.exists() else [header]
+    return {path.relative_to(cpp).as_posix() for path in seen}
 
 
 def test_verifier_and_constructions_know_nothing_of_each_other():
     verifier, constructions = included("verify.cpp"), included("theorem3.cpp", "projection.cpp")
-    assert {"verify.hpp", "evaluate.cpp", "network.hpp"} <= verifier
-    shared = {"integer.hpp", "memory.cpp", "memory.hpp", "monitor.hpp", "table.hpp"}
-    assert verifier & constructions <= shared
+    assert {"exact/verify.hpp", "exact/evaluate.cpp", "exact/network.hpp"} <= verifier
+    assert verifier & constructions <= {"base/monitor.hpp", "exact/integer.hpp", "exact/table.hpp"}

@@ -1,4 +1,4 @@
-// Progress, cancellation, the end of memory and the thread loop shared by every long computation.
+// Progress, cancellation and the thread loop shared by every long computation.
 #pragma once
 
 #include <algorithm>
@@ -10,13 +10,12 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "memory.hpp"
-
-namespace exactnet::exact {
+namespace exactnet::base {
 
 /// Watches one long call. The computation says `step()` often from any of its threads; the thread
 /// that created the monitor then runs the callback at most every `interval`. The callback may throw
@@ -27,8 +26,11 @@ class Monitor {
     using Callback = std::function<void(double)>;
 
     Monitor() : Monitor(nullptr) {}
-    explicit Monitor(Callback callback)
-        : callback_(std::move(callback)), owner_(std::this_thread::get_id()) {}
+    /// `no_memory`, if not null, is set by code that runs out of memory and cannot throw.
+    explicit Monitor(Callback callback, const std::atomic<bool>* no_memory = nullptr)
+        : callback_(std::move(callback)),
+          no_memory_(no_memory),
+          owner_(std::this_thread::get_id()) {}
 
     /// Starts the count anew for `total` steps.
     void begin(std::uint64_t total) {
@@ -40,7 +42,9 @@ class Monitor {
     /// worker when the work was cancelled, std::bad_alloc when memory has run out, and whatever the
     /// callback throws in the owner.
     void step(std::uint64_t n = 1) {
-        memory::check();
+        if (no_memory_ != nullptr && no_memory_->load(std::memory_order_relaxed)) {
+            throw std::bad_alloc();
+        }
         if (n != 0) done_.fetch_add(n, std::memory_order_relaxed);
         if (cancelled_.load(std::memory_order_relaxed)) throw Cancelled{};
         if (callback_ && std::this_thread::get_id() == owner_) poll();
@@ -61,6 +65,7 @@ class Monitor {
     }
 
     Callback callback_;
+    const std::atomic<bool>* no_memory_;
     std::thread::id owner_;
     std::uint64_t total_ = 1;
     std::atomic<std::uint64_t> done_{0};
@@ -148,4 +153,4 @@ void parallel_for(std::size_t n, std::size_t n_threads, Monitor& monitor, const 
     if (error) std::rethrow_exception(error);
 }
 
-}  // namespace exactnet::exact
+}  // namespace exactnet::base
