@@ -1,0 +1,119 @@
+// Vectors of one instruction set, and loops in pieces of constant size.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace exactnet::dense::EXACTNET_ISA_NAMESPACE {
+namespace {
+
+// GCC's and Clang's vector types: arithmetic is written once, only fused multiply-add is not part
+// of them. Contraction is off (see CMakeLists.txt), so what is fused is what is written as fma().
+template <class T>
+struct Vector;
+template <>
+struct Vector<float> {
+    typedef float type __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+    typedef std::int32_t integer __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+};
+template <>
+struct Vector<double> {
+    typedef double type __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+    typedef std::int64_t integer __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+};
+
+template <class T>
+using V = typename Vector<T>::type;
+template <class T>
+using Mask = typename Vector<T>::integer;
+
+template <class T>
+constexpr std::size_t lanes = EXACTNET_VECTOR_BYTES / sizeof(T);
+template <class T>
+constexpr std::size_t width = 2 * lanes<T>;
+
+template <class T>
+inline V<T> load(const T* p) {
+    V<T> v;
+    std::memcpy(&v, __builtin_assume_aligned(p, EXACTNET_VECTOR_BYTES), sizeof(v));
+    return v;
+}
+template <class T>
+inline V<T> load_unaligned(const T* p) {
+    V<T> v;
+    std::memcpy(&v, p, sizeof(v));
+    return v;
+}
+template <class T>
+inline void store(T* p, V<T> v) {
+    std::memcpy(__builtin_assume_aligned(p, EXACTNET_VECTOR_BYTES), &v, sizeof(v));
+}
+
+#if defined(__AVX512F__)
+inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps(a, b, c); }
+inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
+inline V<float> broadcast(float x) { return _mm512_set1_ps(x); }
+inline V<double> broadcast(double x) { return _mm512_set1_pd(x); }
+inline V<float> square_root(V<float> x) { return _mm512_mask_sqrt_ps(x, 0xffff, x); }
+inline V<double> square_root(V<double> x) { return _mm512_mask_sqrt_pd(x, 0xff, x); }
+#elif defined(__AVX2__) && defined(__FMA__)
+inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm256_fmadd_ps(a, b, c); }
+inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }
+inline V<float> broadcast(float x) { return _mm256_set1_ps(x); }
+inline V<double> broadcast(double x) { return _mm256_set1_pd(x); }
+inline V<float> square_root(V<float> x) { return _mm256_sqrt_ps(x); }
+inline V<double> square_root(V<double> x) { return _mm256_sqrt_pd(x); }
+#elif defined(__aarch64__)
+inline V<float> fma(V<float> a, V<float> b, V<float> c) { return vfmaq_f32(c, a, b); }
+inline V<double> fma(V<double> a, V<double> b, V<double> c) { return vfmaq_f64(c, a, b); }
+inline V<float> broadcast(float x) { return vdupq_n_f32(x); }
+inline V<double> broadcast(double x) { return vdupq_n_f64(x); }
+inline V<float> square_root(V<float> x) { return vsqrtq_f32(x); }
+inline V<double> square_root(V<double> x) { return vsqrtq_f64(x); }
+#else
+inline V<float> fma(V<float> a, V<float> b, V<float> c) { return a * b + c; }
+inline V<double> fma(V<double> a, V<double> b, V<double> c) { return a * b + c; }
+inline V<float> broadcast(float x) { return V<float>{x, x, x, x}; }
+inline V<double> broadcast(double x) { return V<double>{x, x}; }
+inline V<float> square_root(V<float> x) {
+    for (std::size_t k = 0; k < lanes<float>; ++k) x[k] = ::sqrtf(x[k]);
+    return x;
+}
+inline V<double> square_root(V<double> x) {
+    for (std::size_t k = 0; k < lanes<double>; ++k) x[k] = ::sqrt(x[k]);
+    return x;
+}
+#endif
+
+template <class T>
+inline std::size_t smaller(T a, T b) {
+    return a < b ? a : b;
+}
+
+/// Splits `n` into as few parts of at most `most` as possible, of nearly equal size.
+template <class Body>
+inline void balanced(std::size_t n, std::size_t most, const Body& body) {
+    const std::size_t parts = (n + most - 1) / most;
+    for (std::size_t p = 0; p < parts; ++p) body(n * p / parts, n * (p + 1) / parts);
+}
+
+/// Calls body with `count` in [1, most] as a compile-time constant.
+template <std::size_t most, class Body>
+inline void with_constant(std::size_t count, const Body& body) {
+    if constexpr (most > 1) {
+        if (count < most) return with_constant<most - 1>(count, body);
+    }
+    body(std::integral_constant<std::size_t, most>());
+}
+
+}  // namespace
+}  // namespace exactnet::dense::EXACTNET_ISA_NAMESPACE
