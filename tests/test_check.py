@@ -23,7 +23,7 @@ import pytest
 from conftest import random_points, slow
 from exactnet import ExactNetwork, check, datasets, memorize, verify
 from exactnet.cli.datafiles import read_data
-from exactnet.exact.data import as_points, as_targets
+from exactnet.exact.data import Data
 from exactnet.exact.digest import data_digest
 from reference import forward, fractions
 
@@ -247,7 +247,7 @@ def test_the_digest_of_ints_is_that_of_a_csv_with_a_first_line(tmp_path):
 
 def test_the_digest_does_not_depend_on_how_data_are_given(rng):
     def digest(X, y):
-        return data_digest(as_points(X), as_targets(y, len(X)))
+        return data_digest(Data(X, y))
 
     for _ in range(30):
         n, m = rng.randrange(1, 2500), rng.randrange(1, 4)
@@ -606,12 +606,10 @@ def two_idx(rng):
 def read_by_package(path, target):
     """Sizes and digest as `exactnet memorize` and `verify` read a file, None where they refuse."""
     try:
-        X, y = read_data(str(path), target)
-        points = as_points(X)
-        targets = as_targets(y, points.shape[0])
+        data = Data(*read_data(str(path), target))
     except (ValueError, TypeError):
         return None
-    return points.shape, targets.shape[1], data_digest(points, targets)
+    return data.points.shape, data.targets.shape[1], data_digest(data)
 
 
 def read_by_checker(path, target):

@@ -302,13 +302,10 @@ def test_other_threads_run_meanwhile(rng):
             time.sleep(0.001)
 
     from exactnet import _core
-    from exactnet.exact.data import as_points, as_targets
+    from exactnet.exact.data import Data
 
-    points, targets, core = (
-        as_points(X).to_core(),
-        as_targets(y, len(X)).to_core(),
-        net._parameters().to_core(),
-    )
+    data, core = Data(X, y), net._parameters().to_core()
+    points, targets = data.points.core, data.targets.core
     thread = threading.Thread(target=tick)
     thread.start()
     try:

@@ -176,8 +176,8 @@ def test_claim(tmp_path, data, run, monkeypatch):
 
 
 def test_no_claim_without_exactness(tmp_path, data, run, monkeypatch):
-    def wrong(network, X, y, **options):
-        return verify(network, X, [v + 1 for v in y], **options)
+    def wrong(network, data, **options):
+        return verify(network, data.X, [v + 1 for v in data.y], **options)
 
     monkeypatch.setattr("exactnet.cli.verify", wrong)
     path = tmp_path / "net.json"

@@ -72,7 +72,7 @@ def certificate(
     ----------
     network : ExactNetwork or Network
         With activations "relu" and "linear".
-    X : array-like (points, features)
+    X : array-like (points, features), or Dataset
         The points for which inference is to be exact.
     dtype : {"float64", "float32"}
         The type of the inference.

@@ -9,6 +9,7 @@ import numpy as np
 
 from exactnet import _core
 from exactnet.base.checks import thread_count
+from exactnet.base.dataset import Dataset
 from exactnet.base.progress import Progress
 from exactnet.bridge.conversion import to_exact
 from exactnet.dense.network import Network
@@ -48,7 +49,7 @@ def rounding_error(
     ----------
     network : Network
         With activations "relu" and "linear" only.
-    X : array-like (samples, features)
+    X : array-like (samples, features), or Dataset
     n_threads : int
         Of the exact evaluation.
     progress : callable, optional
@@ -82,7 +83,10 @@ def rounding_error(
         raise TypeError(f"network must be a Network, not {type(network).__name__}")
     n_threads = thread_count(n_threads)
     core = to_exact(network)._parameters().to_core()
-    samples = network._samples(X).copy()  # read twice, while others may write to X
+    if isinstance(X, Dataset):
+        samples = X._prepare(("samples", network.dtype), lambda: network._samples(X.X))
+    else:
+        samples = network._samples(X).copy()  # read twice, while others may write to X
     outputs = network.predict(samples)
     finite = np.isfinite(outputs)
     if not finite.all():
@@ -99,7 +103,7 @@ def rounding_error(
             if progress is not None:
                 progress((begin + share * n) / len(samples))
 
-        exact = iter(_core.predict(core, as_points(rows).to_core(), n_threads, tell))
+        exact = iter(_core.predict(core, as_points(rows).core, n_threads, tell))
         for row, computed in enumerate(outputs[begin : begin + _ROWS].tolist(), begin):
             for output, value in enumerate(computed):
                 error = abs(gmpy2.mpq(value) - next(exact))

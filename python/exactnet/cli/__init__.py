@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import exactnet
 from exactnet import plot
+from exactnet.base.dataset import Dataset
 from exactnet.base.files import atomic_write, check_writable, descriptor_of
 from exactnet.base.progress import ProgressBar
 from exactnet.cli import demo
@@ -26,7 +27,7 @@ from exactnet.dense.network import INITS, LOSSES, DivergenceError, History, Netw
 from exactnet.dense.training import epoch_line
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact.construct.planning import plan
-from exactnet.exact.data import as_points, as_targets
+from exactnet.exact.data import Data as ExactData
 from exactnet.exact.digest import make_claim
 from exactnet.exact.file import save as save_exact
 from exactnet.exact.network import ExactNetwork
@@ -315,12 +316,11 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 def _run_memorize(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output, arguments.data)
-    X, y = read_data(arguments.data, arguments.target)
+    data = Dataset(*read_data(arguments.data, arguments.target))
     start = time.perf_counter()
     with ProgressBar("constructing") as bar:
         network = memorize(
-            X,
-            y,
+            data,
             hidden=arguments.hidden,
             construction=arguments.construction,
             projection=arguments.projection,
@@ -333,13 +333,10 @@ def _run_memorize(arguments: argparse.Namespace) -> int:
         )
     seconds = time.perf_counter() - start
     with ProgressBar("verifying") as bar:
-        report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
+        report = verify(network, data, n_threads=arguments.threads, progress=bar)
     claim = None
     if arguments.claim:
-        points = as_points(X)
-        claim = make_claim(
-            points, as_targets(y, points.shape[0]), report.n_wrong, report.first_wrong
-        )
+        claim = make_claim(ExactData(data), report.n_wrong, report.first_wrong)
     save_exact(arguments.output, network._parameters(), claim)
     largest = network.bit_sizes().largest
     if arguments.json:

@@ -1,10 +1,11 @@
-"""Exact tables: whatever a caller passes as X or y, as integers over one denominator a column."""
+"""Exact data: whatever a caller passes as X and y, as integers over one denominator a column."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import gmpy2
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
 from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
@@ -51,23 +53,72 @@ class Table:
         denominator = self.denominators[column]
         return [gmpy2.mpq(n, denominator) for n in self.numerators[:, column].tolist()]
 
-    def to_core(self) -> _core.Table:
-        """Return the table as the C++ core takes it."""
+    @cached_property
+    def core(self) -> _core.Table:
+        """The table as the C++ core takes it, made at its first use."""
         denominators = [gmpy2.mpz(d) for d in self.denominators]
         if self.numerators.dtype == np.int64:
             return _core.Table(np.ascontiguousarray(self.numerators), denominators)
         flat = [gmpy2.mpz(n) for n in self.numerators.ravel().tolist()]
         return _core.Table.from_integers(flat, len(self.numerators), denominators)
 
+    def __reduce__(self) -> tuple[type[Table], tuple[Any, ...]]:
+        return Table, (self.numerators, self.denominators)  # other processes make their own core
+
+
+class Data:
+    """Points and their targets, converted once: what all behind a public function takes.
+
+    Parameters
+    ----------
+    X : array-like (points, features), Table, or Dataset
+        A dataset is converted at its first use, and keeps the tables.
+    y : array-like (points,) or (points, outputs), or Table
+        None for a dataset, which has its own.
+    names : (str, str)
+        What errors call X and y.
+    limit : int, optional
+        See `as_points`.
+
+    Attributes
+    ----------
+    points, targets : Table
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any = None,
+        names: tuple[str, str] = ("X", "y"),
+        limit: int | None = None,
+    ) -> None:
+        x_name, y_name = names
+        self.points = as_points(X, x_name, limit)
+        n_points = self.points.shape[0]
+        if not isinstance(X, Dataset):
+            self.targets = as_targets(y, n_points, y_name, limit)
+            return
+        if y is not None:
+            raise ValueError(f"{y_name} must be left out where {x_name} is a Dataset, which has it")
+        if X.y is None:
+            raise ValueError(f"{x_name} is a Dataset without targets: make it of X and y")
+        self.targets = X._prepare("exact targets", lambda: as_targets(X.y, n_points, y_name, limit))
+
+    def rows(self, index: npt.NDArray[np.intp]) -> Data:
+        """Return the data of the given rows."""
+        return Data(self.points.rows(index), self.targets.rows(index))
+
 
 def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
     """Convert data (points, features) of ints, floats, Fractions or mpq, without rounding.
 
-    A table is returned as it is, for callers that need the same data twice. MemoryError if the
-    conversion takes more than `limit` bytes, by default a quarter of what there is.
+    A table is returned as it is, and that of a dataset is kept. MemoryError if the conversion
+    takes more than `limit` bytes, by default a quarter of what there is.
     """
     if isinstance(X, Table):
         return X
+    if isinstance(X, Dataset):
+        return X._prepare("exact points", lambda: as_points(X.X, name, limit))
     cells = _as_cells(X, name)
     if isinstance(cells, np.ndarray):
         if cells.ndim != 2:

@@ -11,15 +11,13 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.exact.data import Table
+from exactnet.exact.data import Data, Table
 
 _ENTRIES = ("points", "features", "outputs", "sha256")
 _ROWS = 1000  # per part, for memory to stay small
 
 
-def make_claim(
-    points: Table, targets: Table, n_wrong: int, first_wrong: int | None
-) -> dict[str, Any]:
+def make_claim(data: Data, n_wrong: int, first_wrong: int | None) -> dict[str, Any]:
     """Return the claim of a network that was verified on these data with that result.
 
     Raises
@@ -33,8 +31,8 @@ def make_claim(
             f"{first_wrong} (counted from 0) is not the target, nor at "
             f"{n_wrong - 1} other rows"
         )
-    sizes = (*points.shape, targets.shape[1])
-    return dict(zip(_ENTRIES, (*sizes, data_digest(points, targets)), strict=True))
+    sizes = (*data.points.shape, data.targets.shape[1])
+    return dict(zip(_ENTRIES, (*sizes, data_digest(data)), strict=True))
 
 
 def check_claim(entry: Any, n_features: int, n_outputs: int) -> None:
@@ -53,8 +51,9 @@ def check_claim(entry: Any, n_features: int, n_outputs: int) -> None:
         raise ValueError("claim: sha256 must be 64 lowercase hexadecimal digits")
 
 
-def data_digest(points: Table, targets: Table) -> str:
+def data_digest(data: Data) -> str:
     """Return the SHA-256 of the canonical form of data, which docs/file-format.md defines."""
+    points, targets = data.points, data.targets
     (n_points, n_features), n_outputs = points.shape, targets.shape[1]
     digest = hashlib.sha256(f"exactnet-data 1 {n_points} {n_features} {n_outputs}\n".encode())
     for start in range(0, n_points, _ROWS):

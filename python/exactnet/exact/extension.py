@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any
+from typing import Any, TypeAlias
 
 import gmpy2
 import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Table, as_points
+from exactnet.exact.data import Data, Table, as_points
 from exactnet.exact.parameters import Parameters
 
 Array = npt.NDArray[Any]
+# What places depend on, as `along` returns it, and where the memorized points lie.
+Memorized: TypeAlias = tuple[tuple[Any, ...], list[Any]]
 
 
-def positions(parameters: Parameters, points: Table) -> list[Any]:
+def _positions(parameters: Parameters, points: Table) -> list[Any]:
     """Return for every point what the first unit takes the ReLU of: its place along the line."""
     row, bias = parameters.weights[0][0], parameters.biases[0][0]
     common = gmpy2.lcm(*{w.denominator for w in row}, 1)
     weights = [gmpy2.mpz(w * common) for w in row]
-    return [t / common + bias for t in _core.project(points.to_core(), weights, None)]
+    return [t / common + bias for t in _core.project(points.core, weights, None)]
 
 
-def places_of(parameters: Parameters, points: Table) -> list[Any]:
+def _places_of(parameters: Parameters, points: Table) -> list[Any]:
     """Return the places of memorized points, equal rows being one point."""
-    first = _core.first_occurrences(points.to_core(), None)
-    return positions(parameters, points.rows(np.unique(first)))
+    first = _core.first_occurrences(points.core, None)
+    return _positions(parameters, points.rows(np.unique(first)))
 
 
 def along(parameters: Parameters) -> tuple[Any, ...]:
@@ -35,12 +37,7 @@ def along(parameters: Parameters) -> tuple[Any, ...]:
     return (*parameters.weights[0][0], parameters.biases[0][0])
 
 
-def has_direction(parameters: Parameters) -> bool:
-    """Whether the network tells points apart, which one of a single point does not."""
-    return any(parameters.weights[0][0])
-
-
-def check_extensible(parameters: Parameters) -> None:
+def _check_extensible(parameters: Parameters) -> None:
     """Raise ValueError unless the network is a construction along a line."""
     if list(parameters.activations) not in (["relu", "linear"], ["relu", "relu", "linear"]):
         raise ValueError(
@@ -55,16 +52,16 @@ def check_extensible(parameters: Parameters) -> None:
         )
 
 
-def with_direction(parameters: Parameters, known: Table, points: Table) -> Parameters:
+def _with_direction(parameters: Parameters, known: Table, points: Table) -> Parameters:
     """Return a network of a single point, which has no direction, with one that tells all apart.
 
     Its first unit keeps its value at that point, and with it the network its output there.
     """
-    if _core.first_occurrences(known.to_core(), None).any():
+    if _core.first_occurrences(known.core, None).any():
         raise ValueError("X are not the points that the network was built for: it has no direction")
     columns = [known.rationals(c)[:1] + points.rationals(c) for c in range(known.shape[1])]
     table = as_points([list(row) for row in zip(*columns, strict=True)])
-    weights, _, steps, _ = _core.choose_projection(table.to_core(), "smallest", 0, None)
+    weights, _, steps, _ = _core.choose_projection(table.core, "smallest", 0, None)
     row = [gmpy2.mpq(w * d, s) for w, d, s in zip(weights, table.denominators, steps, strict=True)]
     first, bias = parameters.weights[0].copy(), parameters.biases[0].copy()
     first[0] = row
@@ -75,23 +72,56 @@ def with_direction(parameters: Parameters, known: Table, points: Table) -> Param
 
 
 def extend(
-    parameters: Parameters, known: list[Any], points: Table, targets: Table
-) -> tuple[list[Array], list[Array], list[Any]]:
-    """Return weights, biases and known places with the new points; the network stays as it is.
+    parameters: Parameters, new: Data, known: Table | None, memorized: Memorized | None
+) -> tuple[list[Array], list[Array], Memorized]:
+    """Return weights, biases and what is memorized with the new points.
 
     A point to the right of all others takes one unit of the last hidden layer, ReLU(t - the place
     of the last one), which is 0 at all others. Elsewhere a kink would change what is to the right
     of it; a hat between the two neighbours does not: three units of the first layer, whose sum
     goes through one of the second, if there is one.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the network, which stay as they are.
+    new : Data
+    known : Table, optional
+        All points that the network has been built for.
+    memorized : Memorized, optional
+        What the network knows of them, for `known` being left out.
     """
+    _check_extensible(parameters)
+    has_direction = any(parameters.weights[0][0])
+    if known is not None:
+        if not has_direction:
+            parameters = _with_direction(parameters, known, new.points)
+        places = _places_of(parameters, known)
+    elif not has_direction:
+        raise ValueError(
+            "pass the point memorized so far as X: a network of a single one has no direction "
+            "in which others differ from it"
+        )
+    elif memorized is not None and memorized[0] == along(parameters):
+        places = memorized[1]
+    else:
+        raise ValueError("pass the points memorized so far as X: this network does not know")
+    weights, biases, places = _extended(parameters, places, new)
+    return weights, biases, (along(parameters), places)
+
+
+def _extended(
+    parameters: Parameters, known: list[Any], new: Data
+) -> tuple[list[Array], list[Array], list[Any]]:
+    """Return weights, biases and places, in order."""
     if max(known) < 0 or len(set(known)) < len(known):
         raise ValueError("X are not the points that the network was built for")
     weights = [w.copy() for w in parameters.weights]
     biases = [b.copy() for b in parameters.biases]
     known = sorted(known)
-    columns = [targets.rationals(c) for c in range(targets.shape[1])]
+    columns = [new.targets.rationals(c) for c in range(new.targets.shape[1])]
     along_line = [any(w) for w in weights[0]]
-    for k, t in enumerate(positions(parameters, points)):
+    for k, t in enumerate(_positions(parameters, new.points)):
         along_line += [True] * (len(weights[0]) - len(along_line))
         outputs = _outputs(weights, biases, along_line, t)
         errors = [column[k] - value for column, value in zip(columns, outputs, strict=True)]

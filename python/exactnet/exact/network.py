@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.checks import entries, shown, thread_count
+from exactnet.base.dataset import Dataset
 from exactnet.base.progress import Progress
 from exactnet.exact import extension, file
-from exactnet.exact.data import as_points, as_targets
+from exactnet.exact.data import Data, as_points
 from exactnet.exact.digest import make_claim
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import object_array, to_mpq
@@ -74,7 +75,7 @@ class ExactNetwork:
         self.biases = biases
         self.activations = activations
         # What `extend` needs: where the memorized points lie, and in which first layer.
-        self._places: tuple[tuple[Any, ...], list[Any]] | None = None
+        self._places: extension.Memorized | None = None
 
     @classmethod
     def from_arrays(
@@ -127,7 +128,7 @@ class ExactNetwork:
 
         Parameters
         ----------
-        X : array-like (points, features) of ints, floats, Fractions or mpq
+        X : array-like (points, features) of ints, floats, Fractions or mpq, or Dataset
             Floats stand for the binary fractions they are.
         n_threads : int
         progress : callable, optional
@@ -146,9 +147,7 @@ class ExactNetwork:
         """
         parameters, points = self._parameters(), as_points(X)
         parameters.check_features(points.shape[1])
-        flat = _core.predict(
-            parameters.to_core(), points.to_core(), thread_count(n_threads), progress
-        )
+        flat = _core.predict(parameters.to_core(), points.core, thread_count(n_threads), progress)
         return object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
 
     def bit_sizes(self) -> BitSizes:
@@ -177,7 +176,7 @@ class ExactNetwork:
         Parameters
         ----------
         path : path-like
-        claim_for : (X, y), optional
+        claim_for : (X, y) or Dataset, optional
             Data as `verify` takes them. The network is verified on them, and the file states it:
             by the number of points and a digest, so that ``python -m exactnet.check`` can confirm
             it for the file and the data without this package. A network does not remember its
@@ -206,16 +205,18 @@ class ExactNetwork:
             # read once: what is claimed is claimed of the numbers that were verified, whatever
             # other threads write to data and network meanwhile
             parameters = parameters.copy()
-            pair = entries(claim_for, "claim_for", "(X, y)")
-            if len(pair) != 2:
-                raise ValueError(f"claim_for must be (X, y), not {shown(claim_for)}")
-            points = as_points(pair[0])
-            targets = as_targets(pair[1], points.shape[0])
-            parameters.check_data(points, targets)
+            if isinstance(claim_for, Dataset):
+                data = Data(claim_for)
+            else:
+                pair = entries(claim_for, "claim_for", "(X, y)")
+                if len(pair) != 2:
+                    raise ValueError(f"claim_for must be (X, y), not {shown(claim_for)}")
+                data = Data(*pair)
+            parameters.check_data(data)
             _, n_wrong, first_wrong, _ = _core.verify(
-                parameters.to_core(), points.to_core(), targets.to_core()
+                parameters.to_core(), data.points.core, data.targets.core
             )
-            claim = make_claim(points, targets, n_wrong, first_wrong)
+            claim = make_claim(data, n_wrong, first_wrong)
         file.save(path, parameters, claim)
 
     @classmethod
@@ -240,7 +241,7 @@ class ExactNetwork:
         """
         return cls(*file.load(path, max_bytes))
 
-    def extend(self, x_new: Any, y_new: Any, X: Any = None) -> None:
+    def extend(self, x_new: Any, y_new: Any = None, X: Any = None) -> None:
         """Add points to a memorized network without building it anew.
 
         A point to the right of all others, along the direction in which the network tells points
@@ -250,9 +251,10 @@ class ExactNetwork:
 
         Parameters
         ----------
-        x_new : array-like (points, features)
+        x_new : array-like (points, features), or Dataset with targets
         y_new : array-like (points,) or (points, outputs)
-        X : array-like (points, features), optional
+            Left out with a dataset.
+        X : array-like (points, features) or Dataset, optional
             All points memorized so far. A network of `memorize`, its copies and pickles know where
             they lie; one that was loaded, has had its first layer changed, or was built for a
             single point does not.
@@ -264,7 +266,7 @@ class ExactNetwork:
             needed, or the network is not one of the constructions along a line ("integer" is not).
             The network is then unchanged.
         TypeError
-            If x_new or y_new holds something else than real numbers.
+            If x_new or y_new holds something else than real numbers, or y_new is missing.
 
         Examples
         --------
@@ -276,32 +278,16 @@ class ExactNetwork:
         >>> verify(net, [[0], [1], [2], [3], [7]], [5, -1, 4, 0, 1]).exact
         True
         """
-        points = as_points(x_new, "x_new")
+        names = ("x_new", "y_new")
+        new, known = Data(x_new, y_new, names), None if X is None else as_points(X)
         parameters = self._parameters()
         parameters.check()
-        parameters.check_features(points.shape[1], "x_new")
-        targets = as_targets(y_new, points.shape[0], "y_new")
-        parameters.check_outputs(targets.shape[1], "y_new")
-        extension.check_extensible(parameters)
-        if X is not None:
-            known = as_points(X)
+        parameters.check_data(new, names)
+        if known is not None:
             parameters.check_features(known.shape[1])
-            if not extension.has_direction(parameters):
-                parameters = extension.with_direction(parameters, known, points)
-            places = extension.places_of(parameters, known)
-        elif not extension.has_direction(parameters):
-            raise ValueError(
-                "pass the point memorized so far as X: a network of a single one has no direction "
-                "in which others differ from it"
-            )
-        elif self._places is not None and self._places[0] == extension.along(parameters):
-            places = self._places[1]
-        else:
-            raise ValueError("pass the points memorized so far as X: this network does not know")
-        weights, biases, places = extension.extend(parameters, places, points, targets)
-        places_in = (extension.along(parameters), places)
+        weights, biases, places = extension.extend(parameters, new, known, self._places)
         # at one go, lest Ctrl-C leave weights without their biases
-        self.__dict__.update(weights=weights, biases=biases, _places=places_in)
+        self.__dict__.update(weights=weights, biases=biases, _places=places)
 
     def to_network(self, dtype: str = "float64") -> Network:
         """Return the network with every parameter as the nearest float.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Table
+from exactnet.exact.data import Data
 from exactnet.exact.rationals import to_mpq
 
 ACTIVATIONS = ("relu", "linear")
@@ -63,17 +63,14 @@ class Parameters(NamedTuple):
                 f"{name} has {n_features} features but the network takes {self.layer_sizes[0]}"
             )
 
-    def check_outputs(self, n_outputs: int, name: str = "y") -> None:
-        """Raise ValueError unless the network has that many outputs."""
+    def check_data(self, data: Data, names: tuple[str, str] = ("X", "y")) -> None:
+        """Raise ValueError unless the network takes such points and has such outputs."""
+        self.check_features(data.points.shape[1], names[0])
+        n_outputs = data.targets.shape[1]
         if n_outputs != self.layer_sizes[-1]:
             raise ValueError(
-                f"{name} has {n_outputs} outputs but the network has {self.layer_sizes[-1]}"
+                f"{names[1]} has {n_outputs} outputs but the network has {self.layer_sizes[-1]}"
             )
-
-    def check_data(self, points: Table, targets: Table) -> None:
-        """Raise ValueError unless the network fits points and targets."""
-        self.check_features(points.shape[1])
-        self.check_outputs(targets.shape[1])
 
     def copy(self) -> Parameters:
         """Return copies of the arrays, which others may write to."""

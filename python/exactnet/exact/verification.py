@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.checks import thread_count
+from exactnet.base.dataset import Dataset
 from exactnet.base.progress import Progress
-from exactnet.exact.data import Table, as_points, as_targets
+from exactnet.exact.data import Data, Table
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import to_mpq
@@ -79,9 +80,10 @@ def verify(
     ----------
     network : ExactNetwork
     X : array-like (points, features) of ints, floats, Fractions or mpq
-        Or, without y, an iterable of pairs (X, y), each checked and forgotten before the next one
-        is asked for, so that the data need not fit into memory. Networks of `memorize` take about
-        the same time for a chunk of any size: take large ones.
+        Or, without y, a `Dataset`; or an iterable of chunks, which are pairs (X, y) or datasets,
+        each checked and forgotten before the next one is asked for, so that the data need not fit
+        into memory. Networks of `memorize` take about the same time for a chunk of any size: take
+        large ones.
     y : array-like (points,) or (points, outputs), likewise
         X and y, or the chunk, are copied before anything is computed, and the report is about the
         copy: once the next chunk is asked for, a reader may refill or free the memory of the last.
@@ -141,15 +143,16 @@ def verify(
         _check_executor(executor)
     parameters = network._parameters()
     n_parts: int | None
-    if y is None:
+    if y is None and not isinstance(X, Dataset):
         chunks = _as_chunks(X)
         n_parts = len(chunks) if isinstance(chunks, Sized) else None
         # `map` keeps nothing of a chunk, as a loop variable would while the next one is made
         parts: Iterator[Part] = map(partial(_read_chunk, parameters), chunks, itertools.count())
     else:
-        points, targets = _as_tables(parameters, X, y)
-        n_parts = 1 if executor is None else min(points.shape[0], part_count(executor))
-        parts = _split(parameters, points, targets, n_parts)
+        data = Data(X, y)
+        parameters.check_data(data)
+        n_parts = 1 if executor is None else min(data.points.shape[0], part_count(executor))
+        parts = _split(parameters, data, n_parts)
     tally = _Tally(n_parts, progress)
     if executor is None:
         _check_in_turn(parameters, parts, n_threads, tally)
@@ -210,7 +213,7 @@ def _check_in_turn(
         tally.add(
             part.place,
             _core.verify(
-                core, part.points.to_core(), part.targets.to_core(), n_threads, tally.tell
+                core, part.data.points.core, part.data.targets.core, n_threads, tally.tell
             ),
         )
         del part  # before the next chunk is made
@@ -223,14 +226,6 @@ def _check_executor(executor: Any) -> None:
         raise TypeError(
             f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}"
         )
-
-
-def _as_tables(parameters: Parameters, X: Any, y: Any) -> tuple[Table, Table]:
-    points = as_points(X)
-    parameters.check_features(points.shape[1])
-    targets = as_targets(y, points.shape[0])
-    parameters.check_outputs(targets.shape[1])
-    return points, targets
 
 
 def _as_chunks(chunks: Any) -> Iterable[Any]:
@@ -249,7 +244,7 @@ def _as_chunks(chunks: Any) -> Iterable[Any]:
 
 def _read_chunk(parameters: Parameters, chunk: Any, k: int) -> Part:
     # Two numbers are a row of data, of which somebody forgot the targets.
-    if (
+    if not isinstance(chunk, Dataset) and (
         not isinstance(chunk, tuple | list)
         or len(chunk) != 2
         or not all(isinstance(half, Iterable) for half in chunk)
@@ -259,21 +254,22 @@ def _read_chunk(parameters: Parameters, chunk: Any, k: int) -> Part:
             f"but its item {k} is {reprlib.repr(chunk)}"
         )
     try:
-        points, targets = _as_tables(parameters, *chunk)
+        data = Data(chunk) if isinstance(chunk, Dataset) else Data(*chunk)
+        parameters.check_data(data)
     except (ValueError, TypeError, MemoryError) as error:
         # of their plain kinds: a subclass may take other arguments than a text
         kind = next(c for c in (ValueError, TypeError, MemoryError) if isinstance(error, c))
         raise kind(f"chunk {k}: {error}") from error
-    return Part(points, targets, Place(points.shape[0], None))
+    return Part(data, Place(data.points.shape[0], None))
 
 
-def _split(parameters: Parameters, points: Table, targets: Table, n_parts: int) -> Iterator[Part]:
+def _split(parameters: Parameters, data: Data, n_parts: int) -> Iterator[Part]:
     if n_parts == 1:
-        yield Part(points, targets, Place(points.shape[0], None))
+        yield Part(data, Place(data.points.shape[0], None))
         return
-    for rows in np.array_split(_along_first_layer(parameters, points), n_parts):
+    for rows in np.array_split(_along_first_layer(parameters, data.points), n_parts):
         rows.sort()  # so that the first wrong one of the part is the first wrong one of X
-        yield Part(points.rows(rows), targets.rows(rows), Place(len(rows), rows))
+        yield Part(data.rows(rows), Place(len(rows), rows))
 
 
 def _along_first_layer(parameters: Parameters, points: Table) -> npt.NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Table
+from exactnet.exact.data import Data
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import to_mpq
 
@@ -43,8 +43,7 @@ class Place(NamedTuple):
 class Part(NamedTuple):
     """Points that are checked in one go."""
 
-    points: Table
-    targets: Table
+    data: Data
     place: Place
 
 
@@ -83,14 +82,14 @@ class _StoppedError(Exception):
     """The verification has ended already; nobody waits for this task."""
 
 
-def check_part(network: PortableNetwork, points: Table, targets: Table, n_threads: int) -> Result:
+def check_part(network: PortableNetwork, data: Data, n_threads: int) -> Result:
     """Verify one part: the task of a worker."""
 
     def progress(share: float) -> None:
         if network.stopped:
             raise _StoppedError
 
-    return _core.verify(network.core, points.to_core(), targets.to_core(), n_threads, progress)
+    return _core.verify(network.core, data.points.core, data.targets.core, n_threads, progress)
 
 
 def part_count(executor: Executor) -> int:
@@ -130,7 +129,7 @@ def check_parts(
             part = next(parts, None)
             if part is None:
                 break
-            future = executor.submit(check_part, portable, part.points, part.targets, n_threads)
+            future = executor.submit(check_part, portable, part.data, n_threads)
             pending.append((part.place, future))
             del part  # its memory is free as soon as its worker has done with it
         while pending:

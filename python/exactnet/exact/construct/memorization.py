@@ -23,7 +23,7 @@ from exactnet.exact.construct.line import (
     theorem4,
     zeros,
 )
-from exactnet.exact.data import Table, as_integers, as_points, as_targets
+from exactnet.exact.data import Data, Table, as_integers
 from exactnet.exact.extension import along
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS
@@ -67,7 +67,7 @@ def capacity(a1: int, a2: int, outputs: int = 1) -> int:
 
 def memorize(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     hidden: tuple[int, ...] | None = None,
     construction: str = "auto",
@@ -89,9 +89,10 @@ def memorize(
 
     Parameters
     ----------
-    X : array-like (points, features) of ints, floats, Fractions or mpq
+    X : array-like (points, features) of ints, floats, Fractions or mpq; or Dataset
         Floats stand for the binary fractions they are. Equal rows with equal targets count once.
     y : array-like (points,) or (points, outputs), likewise
+        Left out with a dataset, which has its targets.
     hidden : tuple of int, optional
         Widths of the hidden layers; by default the least that suffice, near-square where there
         are two. Where they hold more than the data needs, the parameters of unused units are 0.
@@ -172,8 +173,8 @@ def memorize(
     widths = None if hidden is None else _check_hidden(hidden)
 
     table_limit = None if max_bytes is None else limit
-    points = as_points(X, limit=table_limit)
-    targets = as_targets(y, points.shape[0], limit=table_limit)
+    data = Data(X, y, limit=table_limit)
+    points, targets = data.points, data.targets
     n_outputs = _n_outputs(targets, encoding)
     if construction == "theorem3" and n_outputs != 1:
         raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
@@ -182,7 +183,8 @@ def memorize(
     kept = _merge_duplicates(points, targets, progress)
     n_points = len(kept)
     if n_points < points.shape[0]:
-        points, targets = points.rows(kept), targets.rows(kept)
+        data = data.rows(kept)
+        points, targets = data.points, data.targets
     if construction == "integer":
         if not isinstance(projection, str) or projection != "smallest":
             raise ValueError('"integer" chooses its projections itself: projection="smallest"')
@@ -324,7 +326,7 @@ def _merge_duplicates(
     points: Table, targets: Table, progress: Progress | None
 ) -> npt.NDArray[np.intp]:
     """Return the rows to keep, the first of every set of equal ones."""
-    first = _core.first_occurrences(points.to_core(), progress)
+    first = _core.first_occurrences(points.core, progress)
     rows = np.arange(len(first))
     kept = first == rows
     if not kept.all():
@@ -347,7 +349,7 @@ def _project(
     seed: int,
     progress: Progress | None,
 ) -> Line:
-    table = points.to_core()
+    table = points.core
     n_features = points.shape[1]
     row = zeros(n_features)
     if isinstance(projection, str):

@@ -1,3 +1,5 @@
+import json
+import pickle
 import warnings
 from decimal import Decimal
 from fractions import Fraction
@@ -8,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exactnet import _core
-from exactnet.exact.data import as_points, as_targets
+from exactnet import (
+    Dataset,
+    Network,
+    _core,
+    certificate,
+    memorize,
+    rounding_error,
+    verify,
+)
+from exactnet.exact import data as exact_data
+from exactnet.exact.data import Data, as_points, as_targets
 from reference import fractions
 
 
@@ -132,7 +143,7 @@ def test_targets():
 def test_non_contiguous_arrays():
     array = np.arange(24).reshape(4, 6)[::2, ::-2]
     assert values(as_points(array)) == array.tolist()
-    assert as_points(array).to_core() is not None
+    assert as_points(array).core is not None
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u8", "f8", "i4", "f4", "u1", "?"])
@@ -161,7 +172,7 @@ def test_memory_of_any_form(rng, dtype, form):
         assert numerators.flags.aligned
         assert numerators.flags.c_contiguous
         assert not np.shares_memory(numerators, given)
-        table.to_core()
+        assert table.core is not None
     column = records["y"] if form == "field" else given[:, 0]
     assert values(as_targets(column, 7)) == [[row[0]] for row in expected]
 
@@ -184,3 +195,115 @@ def test_floats_of_any_size(rng, dtype):
     )
     array = np.stack([column, np.arange(len(column)).astype(kind)], axis=1)
     assert values(as_points(array)) == [[Fraction(v) for v in row] for row in array.tolist()]
+
+
+X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """Names of the arguments that are converted, one for every time."""
+    names, convert = [], exact_data._as_cells
+
+    def counted(values, name):
+        names.append(name)
+        return convert(values, name)
+
+    monkeypatch.setattr(exact_data, "_as_cells", counted)
+    return names
+
+
+def test_a_dataset_is_converted_once(tmp_path, conversions, monkeypatch):
+    handles, core = [], _core.Table
+
+    class Counted(core):
+        def __init__(self, numerators, denominators):
+            handles.append(numerators.shape)
+            super().__init__(numerators, denominators)
+
+    monkeypatch.setattr(_core, "Table", Counted)
+    data = Dataset(X, Y)
+    net = memorize(data, construction="integer")
+    assert verify(net, data).exact
+    assert certificate(net, data).exact
+    assert net.predict(data)[:, 0].tolist() == Y
+    net.save(tmp_path / "net.json", claim_for=data)
+    assert conversions == ["X", "y"]
+    assert handles == [(4, 2), (4, 1)]
+    net.save(tmp_path / "same.json", claim_for=(X, Y))
+    assert conversions == ["X", "y"] * 2
+    assert (tmp_path / "same.json").read_bytes() == (tmp_path / "net.json").read_bytes()
+    assert json.loads((tmp_path / "net.json").read_text())["claim"]["points"] == 4
+
+
+def test_the_command_line_converts_once(tmp_path, conversions, capsys):
+    from exactnet.cli import main
+
+    path = tmp_path / "data.csv"
+    path.write_text("1,2,0.5\n3,4,7\n")
+    arguments = [str(path), "--target", "2", "-o", str(tmp_path / "net.json"), "--claim"]
+    assert main(["memorize", *arguments]) == 0
+    assert conversions == ["X", "y"]
+
+
+def test_datasets_are_taken_like_arrays():
+    data, more = Dataset(X, Y), Dataset([[2, 5], [3, 7]], [4, 5])
+    net = memorize(data)
+    assert net.layer_sizes == memorize(X, Y).layer_sizes
+    net.extend(more)
+    assert verify(net, [data, (more.X, more.y)]).n_points == 6
+    again = memorize(data)
+    again._places = None
+    again.extend(more, X=data)
+    assert verify(again, iter([more, data])).exact
+    floats = Network.from_arrays([[[0.1, 0.2]]], [[0.3]], "linear")
+    assert rounding_error(floats, Dataset(X)) == rounding_error(floats, X)
+    assert verify(net, Dataset(X, [1, 1, 1, 0])).first_wrong == 0
+
+
+def test_a_dataset_has_its_targets():
+    net = memorize(X, Y)
+    data, points = Dataset(X, Y), Dataset(X)
+    for call in (memorize, lambda *pair: verify(net, *pair)):
+        with pytest.raises(ValueError, match="y must be left out where X is a Dataset"):
+            call(data, Y)
+        with pytest.raises(ValueError, match="X is a Dataset without targets"):
+            call(points)
+    with pytest.raises(ValueError, match="y_new must be left out where x_new is a Dataset"):
+        net.extend(data, Y)
+    with pytest.raises(ValueError, match="x_new is a Dataset without targets"):
+        net.extend(points)
+    with pytest.raises(ValueError, match="X is a Dataset without targets"):
+        net.save("no file", claim_for=points)
+    with pytest.raises(ValueError, match="chunk 1: X is a Dataset without targets"):
+        verify(net, [data, points])
+    with pytest.raises(TypeError, match="y must be an array or a list, not NoneType"):
+        memorize(X)
+    with pytest.raises(TypeError, match="y_new must be an array or a list, not NoneType"):
+        net.extend(X)
+    assert net.predict(points)[:, 0].tolist() == Y
+
+
+def test_what_is_wrong_with_a_dataset_is_said_at_every_use():
+    data = Dataset([[1.0], [np.inf]], [1, 2])
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"X\[1, 0\] is inf"):
+            memorize(data)
+
+
+def test_a_limit_of_memory_counts_the_conversion_of_a_dataset():
+    data = Dataset([[2.0**k] for k in range(-1000, 1000)], list(range(2000)))
+    with pytest.raises(MemoryError, match="column 0 of X would take about"):
+        memorize(data, max_bytes=1000)
+    with pytest.raises(MemoryError, match="by prediction"):
+        memorize(data, max_bytes=2**20)
+
+
+def test_tables_go_to_other_processes_without_their_core():
+    data = Data([[1, 2], [3, 2**70]], [1, 2])
+    assert data.points.core is data.points.core
+    same = pickle.loads(pickle.dumps(data))
+    assert values(same.points) == values(data.points)
+    assert values(same.targets) == [[1], [2]]
+    assert "core" not in vars(same.points)
+    assert values(data.rows(np.array([1])).points) == [[3, 2**70]]
