@@ -145,8 +145,6 @@ def test_json(tmp_path, data, run):
 
 
 def test_claim(tmp_path, data, run, monkeypatch):
-    from exactnet import cli
-
     path = tmp_path / "net.json"
     calls = []
 
@@ -154,7 +152,7 @@ def test_claim(tmp_path, data, run, monkeypatch):
         calls.append(arguments)
         return verify(*arguments, **options)
 
-    monkeypatch.setattr(cli, "verify", counted)
+    monkeypatch.setattr("exactnet.cli.memorizing.verify", counted)
     monkeypatch.setattr("exactnet.exact.verification.verify", counted)
     arguments = ("memorize", data, "--target", "label", "-o", path)
     assert run(*arguments)[0] == 0
@@ -179,7 +177,7 @@ def test_no_claim_without_exactness(tmp_path, data, run, monkeypatch):
     def wrong(network, data, **options):
         return verify(network, data.X, [v + 1 for v in data.y], **options)
 
-    monkeypatch.setattr("exactnet.cli.verify", wrong)
+    monkeypatch.setattr("exactnet.cli.memorizing.verify", wrong)
     path = tmp_path / "net.json"
     status, out, err = run("memorize", data, "--target", "label", "-o", path, "--claim")
     assert (status, out) == (2, "")
@@ -383,7 +381,7 @@ def test_an_output_that_cannot_be_written_is_refused_first(tmp_path, data, run, 
     def no_work(*arguments, **options):
         raise AssertionError("work has started")
 
-    monkeypatch.setattr("exactnet.cli.memorize", no_work)
+    monkeypatch.setattr("exactnet.cli.memorizing.memorize", no_work)
     status, _, err = run("memorize", data, "--target", "label", "-o", tmp_path / "no/n.json")
     assert status == 2
     assert f"{tmp_path}/no/n.json: No such file or directory" in err
@@ -504,6 +502,31 @@ def test_the_installed_command():
     assert result.stdout.startswith("exactnet ")
 
 
+@pytest.mark.parametrize("output", ["net.safetensors", "predictions.csv"])
+def test_commands_of_floats_do_without_gmpy2(tmp_path, classes, trained, output):
+    arguments = ["train", classes] if output.startswith("net") else ["predict", trained, classes]
+    program = (
+        "import sys; from exactnet.__main__ import main\n"
+        "assert main() == 0 and 'gmpy2' not in sys.modules"
+    )
+    command = [*arguments, "--target", "kind", "-o", tmp_path / output]
+    subprocess.run([sys.executable, "-c", program, *command], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_all_have_in_common_needs_no_command(option):
+    program = (
+        "import atexit, sys; from exactnet.__main__ import main\n"
+        "atexit.register(lambda: print(*{m.split('.')[0] for m in sys.modules}))\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", program, option]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = result.stdout.splitlines()[-1].split()
+    assert "exactnet" in loaded
+    assert not {"gmpy2", "numpy", "matplotlib"} & set(loaded)
+
+
 def test_a_closed_pipe_is_no_traceback():
     command = f"'{sys.executable}' -m exactnet demo | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
@@ -551,8 +574,8 @@ def test_progress_bar_of_a_long_construction(tmp_path, rng):
     path.write_text("x,y\n" + "\n".join(lines) + "\n")
     # As if it took a second: how long it takes depends on the machine.
     program = (
-        "import sys; from exactnet import cli\n"
-        "cli.ProgressBar._DELAY = 0\n"
+        "import sys; from exactnet import cli; from exactnet.base.progress import ProgressBar\n"
+        "ProgressBar._DELAY = 0\n"
         "sys.exit(cli.main(sys.argv[1:]))\n"
     )
     arguments = ["memorize", str(path), "--target", "y", "-o", str(tmp_path / "net.json")]
@@ -1093,7 +1116,7 @@ def test_errors_take_one_line(data, run, monkeypatch, error, text):
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr("exactnet.cli.read_data", fail)
+    monkeypatch.setattr("exactnet.cli.memorizing.read_data", fail)
     command = ["memorize", data, "--target", "label", "-o", data.with_name("net.json")]
     assert run(*command) == (2, "", f"exactnet: error: {text}\n")
 

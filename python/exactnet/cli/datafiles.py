@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-import gmpy2
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +28,7 @@ _DECIMAL = re.compile(
     r"(?P<whole>[+-]?[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?", re.ASCII
 )
 _DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no decimals
+_SHORT = 640  # digits that int() takes under any limit
 _MAX_EXPONENT = 400  # that of float64, and some more
 _MAX_DIMENSIONS = 32  # of images: NumPy's limit before its version 2
 _SPACE = " \t\r\n"  # around cells of CSV
@@ -261,6 +261,10 @@ def _is_number(cell: str) -> bool:
 
 def _number(cell: str, line: int, column: str) -> Any:
     """Convert a decimal or p/q exactly: 0.1 is one tenth. gmpy2 has no limit on digits."""
+    if _INTEGER.fullmatch(cell) and len(cell) <= _SHORT:
+        return int(cell)
+    import gmpy2  # here, for files of floats can do without it
+
     if _INTEGER.fullmatch(cell):
         return int(gmpy2.mpz(cell))
     where = f"line {line}, column {column!r}: {cell!r:.40}"

@@ -1,0 +1,88 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from exactnet.base.files import check_writable
+
+if TYPE_CHECKING:
+    from exactnet.dense.network import Network
+    from exactnet.exact.network import ExactNetwork
+
+_FORMATS = (
+    "CSV{}, .npy (one matrix), .npz (arrays X and y), or the images of an IDX pair such as MNIST's "
+    "train-images-idx3-ubyte.gz, with train-labels-idx1-ubyte.gz beside it{}"
+)
+DATA_HELP = _FORMATS.format(" (decimals are taken exactly)", "")
+FLOAT_DATA_HELP = _FORMATS.format("", "; pixels of a byte are scaled to [0, 1]")
+_TARGET_HELP = "target column of CSV or .npy: its name in the header line, or its number from 0"
+
+
+class _Once(argparse.Action):
+    """Refuses an option that is given twice, of which argparse would take the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} may be given once only")
+        setattr(namespace, self.dest, values)
+
+
+def add_target(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Let the target column be named."""
+    parser.add_argument("--target", action=_Once, metavar="COLUMN", help=_TARGET_HELP + more)
+
+
+def add_max_bytes(parser: argparse.ArgumentParser) -> None:
+    """Let files be larger, of commands that take networks of either kind."""
+    parser.add_argument(
+        "--max-bytes", type=int, default=2**30, help="as of verify, for memorized networks"
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Let a command use several threads."""
+    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let a command print for machines."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def hidden_widths(text: str) -> list[int]:
+    """Read widths such as 30 or 128x64."""
+    if not re.fullmatch(r"[0-9]+([x,][0-9]+)*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 30 or 128x64")
+    return [int(width) for width in re.split("[x,]", text)]
+
+
+def check_output(output: str, *inputs: str) -> None:
+    """Raise what can be said against an output file before any work is done for it."""
+    check_writable(output)
+    for path in inputs:
+        if os.path.exists(output) and os.path.samefile(output, path):
+            raise ValueError(f"{output}: the output would replace what it is made from")
+
+
+def load_network(path: str, max_bytes: int) -> Network | ExactNetwork:
+    """Load a network of either kind; only its half of the package is imported."""
+    with open(path, "rb") as file:
+        head = file.read(9)
+    # A safetensors file begins with the length of its header, in 8 bytes, and the header.
+    if head[8:] == b"{":
+        from exactnet.dense.network import Network
+
+        return Network.load(path)
+    from exactnet.exact.network import ExactNetwork
+
+    return ExactNetwork.load(path, max_bytes=max_bytes)

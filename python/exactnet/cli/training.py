@@ -1,0 +1,191 @@
+"""`exactnet train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet.cli.arguments import (
+    FLOAT_DATA_HELP,
+    add_json,
+    add_target,
+    add_threads,
+    check_output,
+    hidden_widths,
+)
+from exactnet.cli.datafiles import Data, read_data
+from exactnet.dense.network import INITS, LOSSES, DivergenceError, History, Network
+from exactnet.dense.training import epoch_line
+
+_ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
+# Integers from 0 are taken for classes below the first number, if not said otherwise; and at all
+# below the second, for each is an output of the network.
+_LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
+
+DESCRIPTION = (
+    "Train a dense network by minibatch stochastic gradient descent, print a line "
+    "per epoch and write the network as safetensors. The same command gives the same network."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `exactnet train` takes."""
+    parser.add_argument("data", metavar="DATA", help=FLOAT_DATA_HELP)
+    add_target(parser)
+    parser.add_argument("--test", metavar="DATA", help="data to evaluate after every epoch")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="network file to write"
+    )
+    parser.add_argument(
+        "--task",
+        choices=("classify", "regress"),
+        help="classify has an output for every class, regress one for the target; default: "
+        f"classify if the targets are at least two different integers from 0 to "
+        f"{_LIKELY_CLASSES - 1}",
+    )
+    parser.add_argument(
+        "--hidden",
+        metavar="WIDTHS",
+        type=hidden_widths,
+        default="30",
+        help="such as 128x64; default: 30",
+    )
+    parser.add_argument(
+        "--activation",
+        choices=_ACTIVATIONS,
+        default="sigmoid",
+        help="of the hidden layers; default: sigmoid",
+    )
+    parser.add_argument(
+        "--output-activation",
+        choices=(*_ACTIVATIONS, "softmax"),
+        help="default: sigmoid to classify, softmax with cross_entropy, linear to regress",
+    )
+    parser.add_argument(
+        "--loss", choices=LOSSES, help="default: quadratic to classify, mse to regress"
+    )
+    parser.add_argument("--epochs", metavar="N", type=int, default=10, help="default: 10")
+    parser.add_argument("--batch-size", metavar="N", type=int, default=10, help="default: 10")
+    parser.add_argument(
+        "--learning-rate",
+        metavar="X",
+        type=float,
+        help="default: 3 with the quadratic loss, else 0.1",
+    )
+    parser.add_argument(
+        "--momentum", metavar="X", type=float, default=0.0, help="in [0, 1); default: 0"
+    )
+    parser.add_argument("--nesterov", action="store_true", help="Nesterov's kind of momentum")
+    parser.add_argument(
+        "--init", choices=INITS, default="normal", help="of the weights; default: normal"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of weights and shuffles; default: 0"
+    )
+    add_threads(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what `exactnet train` is asked, and return the exit status."""
+    files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
+    check_output(arguments.output, *files)
+    data, task, n_outputs = _read_training_data(files, arguments.target, arguments.task)
+    X, y = data[0]
+    loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
+    output = arguments.output_activation
+    if output is None:
+        classes = "softmax" if loss == "cross_entropy" else "sigmoid"
+        output = classes if task == "classify" else "linear"
+    rate = arguments.learning_rate
+    if rate is None:
+        rate = 3.0 if loss == "quadratic" else 0.1
+    network = Network(
+        [X.shape[1], *arguments.hidden, n_outputs],
+        activations=[arguments.activation] * len(arguments.hidden) + [output],
+        init=arguments.init,
+        seed=arguments.seed,
+    )
+
+    def print_epoch(_: Network, epoch: int, history: History) -> None:
+        print(epoch_line(epoch, arguments.epochs, history), flush=True)
+
+    try:
+        history = network.fit(
+            X,
+            y,
+            epochs=arguments.epochs,
+            batch_size=arguments.batch_size,
+            learning_rate=rate,
+            momentum=arguments.momentum,
+            nesterov=arguments.nesterov,
+            loss=loss,
+            validation_data=data[1] if len(data) > 1 else None,
+            callbacks=[] if arguments.json else [print_epoch],
+            n_threads=arguments.threads,
+        )
+    except DivergenceError as error:
+        raise ValueError(str(error)) from error
+    accuracy = [network.accuracy(*part) for part in data] if task == "classify" else []
+    network.save(arguments.output)
+    if arguments.json:
+        facts = {
+            "layer_sizes": network.layer_sizes,
+            "activations": network.activations,
+            "task": task,
+            "loss": history.loss,
+            "val_loss": history.val_loss,
+            "val_accuracy": history.val_accuracy,
+            "seconds": history.seconds,
+            "accuracy": accuracy[0] if accuracy else None,
+            "output": arguments.output,
+        }
+        print(json.dumps(facts))
+    else:
+        sizes = ", ".join(map(str, network.layer_sizes))
+        print(f"trained [{sizes}] to {task} in {sum(history.seconds):.3g} s")
+        for file, share in zip(files, accuracy, strict=False):
+            print(f"accuracy {share:.4f} on {file}")
+        print(f"wrote {arguments.output}")
+    return 0
+
+
+def _read_training_data(
+    files: list[str], target: str | None, task: str | None
+) -> tuple[list[Data], str, int]:
+    """Return (X, y) of every file, the task and the number of outputs it needs."""
+    data = [read_data(file, target, exact=False) for file in files]
+    for file, (X, _) in zip(files, data, strict=True):
+        if X.ndim != 2 or not len(X):
+            raise ValueError(f"{file}: X must be (samples, features), not of shape {X.shape}")
+    labels = [_as_labels(y) for _, y in data]
+    first, y = labels[0], data[0][1]
+    if task is None:
+        likely = first is not None and first.min() < first.max() < _LIKELY_CLASSES
+        task = "classify" if likely else "regress"
+    if task == "regress":
+        return data, task, y.shape[1] if y.ndim == 2 else 1
+    for k, found in enumerate(labels):
+        if found is None:
+            raise ValueError(
+                f"{files[k]}: to classify, targets must be integers from 0 to {_MOST_CLASSES - 1}; "
+                "--task regress takes others"
+            )
+        data[k] = data[k][0], found
+    return data, task, max(2, int(data[0][1].max()) + 1)
+
+
+def _as_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """Return targets as classes, or None if they cannot be such."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not y.size or y.dtype.kind not in "fiub":
+        return None
+    if not ((y >= 0) & (y < _MOST_CLASSES)).all():
+        return None
+    labels = y.astype(np.int64)
+    return labels if (labels == y).all() else None

@@ -1,0 +1,40 @@
+"""`exactnet verify`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from exactnet.base.progress import ProgressBar
+from exactnet.cli.arguments import DATA_HELP, add_json, add_target, add_threads
+from exactnet.cli.datafiles import read_data
+from exactnet.cli.reporting import facts, sentence
+from exactnet.exact.network import ExactNetwork
+from exactnet.exact.verification import verify
+
+DESCRIPTION = (
+    "Evaluate NETWORK at every row of DATA in exact arithmetic. Exit status 0 if "
+    "all outputs equal the targets, 1 if not."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `exactnet verify` takes."""
+    parser.add_argument("network", metavar="NETWORK", help="file that `exactnet memorize` wrote")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_target(parser)
+    parser.add_argument(
+        "--max-bytes", type=int, default=2**30, help="refuse larger network files; default: 1 GiB"
+    )
+    add_threads(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what `exactnet verify` is asked, and return the exit status."""
+    network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
+    X, y = read_data(arguments.data, arguments.target)
+    with ProgressBar("verifying") as bar:
+        report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
+    print(json.dumps(facts(report)) if arguments.json else sentence(report))
+    return 0 if report.exact else 1
