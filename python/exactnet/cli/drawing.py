@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
-from exactnet import plot
 from exactnet.cli.arguments import add_max_bytes, check_output, load_network
+from exactnet.plot.networks import check_picture, save_network
 
 DESCRIPTION = (
     "Draw NETWORK with a circle for each unit and a line for each weight, whose "
@@ -39,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet draw` is asked, and return the exit status."""
-    plot.check_picture(arguments.output)
+    check_picture(arguments.output)
     check_output(arguments.output, arguments.network)
     network = load_network(arguments.network, arguments.max_bytes)
     try:
-        plot.save_network(network, arguments.output, dpi=arguments.dpi, image_shape=arguments.image)
+        save_network(network, arguments.output, dpi=arguments.dpi, image_shape=arguments.image)
     except ImportError as error:
         raise ValueError(str(error)) from None
     print(f"wrote {arguments.output}")

@@ -1,39 +1,57 @@
-"""Pictures of networks, behind `exactnet.plot`."""
+"""Networks as circles and lines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.activations import describe
 from exactnet.base.checks import positive_integer, shown
-from exactnet.dense.network import Network
+from exactnet.base.files import atomic_write
+from exactnet.plot.axes import (
+    FAINT,
+    FIGURE_SIZE,
+    INK,
+    LINE,
+    NEGATIVE,
+    POSITIVE,
+    axes_size,
+    bare_axes,
+    check_matplotlib,
+    font_size,
+    given_or_new,
+    text_length,
+)
+from exactnet.plot.weights import (
+    check_image_shape,
+    greatest,
+    parameters,
+    relative,
+    short,
+    sign_colors,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
+
+    from exactnet.dense.network import Network
+    from exactnet.exact.network import ExactNetwork
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# Of Okabe and Ito's palette, whose colours people of all kinds of colour vision tell apart.
-POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-INK, FAINT = "#333333", "#AAAAAA"
-
-# Width of a usual letter, and distance of lines, as multiples of the font size.
-_LETTER, _LINE = 0.62, 1.3
-
+FORMATS = ("png", "svg")
+_MOST_DPI = 1200  # a picture of 230 MB while it is drawn
 # Fewer inputs than this are hardly an image, if nobody says that they are.
 _LEAST_IMAGE = 25
 # A unit drawn as an image needs more room than a circle.
 _MOST_IMAGES = 8
 # Rows that the dots and the count take in a folded column.
 _FOLD = 2
-
 # Lengths are in inches and widths of lines in points, since letters do not scale with the axes.
 _SIDE = 0.1
 _GREATEST_RADIUS, _GREATEST_PITCH, _GREATEST_IMAGE = 0.18, 0.9, 0.8
@@ -44,89 +62,118 @@ _LEAST_FONT = 5.0
 _LEAST_HEIGHT = 3.0
 
 
-def parameters(net: Any) -> tuple[list[Array], list[str]]:
-    """Return weights, of floats or mpq, and names of activations; raise if it is no network."""
-    if isinstance(net, Network):
-        for k, w in enumerate(net.weights):
-            if not np.isfinite(w).all():
-                raise ValueError(f"weights[{k}] holds numbers that are not finite")
-        return [w.astype(np.float64) for w in net.weights], [
-            describe(a)[0] for a in net.activations
-        ]
-    from exactnet.exact.network import ExactNetwork  # here, for it takes long to import
+def network(
+    net: Network | ExactNetwork,
+    ax: Axes | None = None,
+    *,
+    max_units: int = 12,
+    image_shape: tuple[int, int] | str | None = "auto",
+) -> Axes:
+    r"""Draw a network: units as circles in columns, weights as lines.
 
-    if not isinstance(net, ExactNetwork):
-        raise TypeError(f"a Network or an ExactNetwork is needed, not {type(net).__name__}")
-    # Anyone may have written numbers of other types into it.
-    net = ExactNetwork.from_arrays(net.weights, net.biases, net.activations)
-    return net.weights, net.activations
+    Blue lines are positive weights, vermillion ones negative; the width is \|w\| relative to the
+    largest of the layer, which is written below. Weights of 0 have no line. The columns are headed
+    by their number of units and activation.
 
+    Parameters
+    ----------
+    net : Network or ExactNetwork
+        Exact parameters may be of any size.
+    ax : matplotlib Axes, optional
+    max_units : int
+        Layers with more units are folded: the first half of so many, how many are left out, and
+        the last half.
+    image_shape : (height, width), "auto" or None
+        If the inputs are an image, the units of the first layer are drawn as the images of their
+        weights, more than 10 folded to 8. "auto" takes a square number of inputs, from 25, for an
+        image.
 
-def greatest(weights: Array) -> Any:
-    """Return the greatest absolute value, as a float or an mpq."""
-    return abs(weights).max()
+    Returns
+    -------
+    matplotlib Axes
+        Without axis lines; the same one if given.
 
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError
+        If `net` is not a network, or `ax` not an Axes.
+    ValueError
+        If a weight is not finite, the shape does not fit the inputs, or `max_units` is below 2.
 
-def relative(weights: Array, largest: Any) -> npt.NDArray[np.float64]:
-    """Return weights / largest as floats, which are in [-1, 1] however large the numbers are."""
-    if not largest:
-        return np.zeros(weights.shape)
-    if weights.dtype != object:
-        ratios: npt.NDArray[np.float64] = weights / largest
-        return ratios
-    from exactnet.exact.rationals import to_floats
-
-    return to_floats(weights / largest)
-
-
-def short(value: Any) -> str:
-    """Return a number of any size in three digits."""
-    try:
-        number = float(value)
-    except OverflowError:
-        number = 0.0
-    if number:
-        return f"{number:.3g}"
-    import gmpy2  # whose floats have exponents of any size
-
-    return f"{gmpy2.mpfr(value):.3g}"
-
-
-def check_image_shape(shape: Any, n_inputs: int) -> tuple[int, int]:
-    """Return (height, width) of the inputs as an image, by default a square."""
-    if shape is None:
-        side = math.isqrt(n_inputs)
-        if side * side != n_inputs:
-            raise ValueError(
-                f"{n_inputs} inputs are no square image; image_shape=(height, width) says "
-                "how they lie"
-            )
-        return side, side
-    if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 2:
-        raise ValueError(f"image_shape must be (height, width), not {shown(shape)}")
-    height, width = (positive_integer(n, f"image_shape[{k}]") for k, n in enumerate(shape))
-    if height * width != n_inputs:
-        raise ValueError(f"image_shape {height} x {width} does not fit {n_inputs} inputs")
-    return height, width
+    Examples
+    --------
+    >>> from exactnet import Network, plot
+    >>> ax = plot.network(Network([2, 3, 1], seed=0))
+    >>> [text.get_text() for text in ax.texts[:3]]
+    ['2\ninputs', '3\nsigmoid', '1\nsigmoid']
+    """
+    return _draw_network(lambda: given_or_new(ax, bare=True), net, max_units, image_shape)
 
 
-def sign_colors() -> Colormap:
-    """Return the colours of weights from -1 to 1; the ends are those of the lines."""
-    from matplotlib.colors import LinearSegmentedColormap
+def save_network(
+    net: Network | ExactNetwork,
+    path: str | os.PathLike[str],
+    *,
+    dpi: int = 150,
+    max_units: int = 12,
+    image_shape: tuple[int, int] | str | None = "auto",
+) -> None:
+    """Write the picture of `network` to a file, atomically and without pyplot.
 
-    return LinearSegmentedColormap.from_list("exactnet", [NEGATIVE, "#FFFFFF", POSITIVE])
+    Parameters
+    ----------
+    net : Network or ExactNetwork
+    path : path-like
+        Ending in .png or .svg.
+    dpi : int
+        Pixels per inch of PNG, whose picture is 8 inches wide, up to 1200.
+    max_units, image_shape
+        As of `network`.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        As `network`; and if the ending or `dpi` is not as described.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from exactnet import Network, plot
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "net.svg")
+    ...     plot.save_network(Network([2, 3, 1], seed=0), path)
+    ...     os.path.getsize(path) > 1000
+    True
+    """
+    kind = check_picture(path)
+    dpi = positive_integer(dpi, "dpi")
+    if dpi > _MOST_DPI:
+        raise ValueError(f"dpi must be at most {_MOST_DPI}, not {dpi}")
+    check_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
+    _draw_network(lambda: bare_axes(figure), net, max_units, image_shape)
+    metadata = {"Date": None} if kind == "svg" else None
+    # The same network is the same file: names in SVG come from a salt, which else is random. And
+    # the images stay apart there, which else become one large one.
+    settings: dict[Any, Any] = {"svg.hashsalt": "exactnet", "image.composite_image": False}
+    with rc_context(settings), atomic_write(path, binary=True) as file:
+        figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
 
 
-def font_size(labels: Sequence[str], width: float, largest: float = 9.0) -> float:
-    """Return a size in points at which the longest line fits into so many inches."""
-    return min(largest, width / max(text_length(labels, 1.0), 0.01))
-
-
-def axes_size(ax: Axes) -> tuple[float, float]:
-    """Return width and height in inches."""
-    box = ax.get_window_extent()
-    dpi = ax.figure.dpi
-    return max(float(box.width) / dpi, 0.1), max(float(box.height) / dpi, 0.1)
+def check_picture(path: str | os.PathLike[str]) -> str:
+    """Return the format that the name of a picture asks for; ValueError if it is none of ours."""
+    kind = os.path.splitext(os.fspath(path))[1].lower().lstrip(".")
+    if kind not in FORMATS:
+        known = " or ".join(f".{name}" for name in FORMATS)
+        raise ValueError(f"{os.fspath(path)}: its name must end in {known}")
+    return kind
 
 
 class _Column:
@@ -148,7 +195,7 @@ class _Column:
         self.fold_y = top - (k + (_FOLD - 1) / 2) * self.pitch  # used if folded
 
 
-def draw_network(
+def _draw_network(
     make_axes: Callable[[], Axes],
     net: Any,
     max_units: int,
@@ -335,10 +382,10 @@ class _Labels:
         line = size / 72
         self.heads, self.scales, self.size = heads, scales, size
         self.lengths = [
-            text_length(texts, size) if self.upright else _LINE * line * _most_lines(texts)
+            text_length(texts, size) if self.upright else LINE * line * _most_lines(texts)
             for texts in (heads, scales)
         ]
-        widest = _LINE * line if self.upright else 1.05 * text_length([*heads, *scales], size)
+        widest = LINE * line if self.upright else 1.05 * text_length([*heads, *scales], size)
         self.every = max(1, math.ceil(widest / step))
         # between the text and the units, which reach out of their columns
         self.gap = 2.2 * line
@@ -360,12 +407,6 @@ def _most_lines(texts: list[str]) -> int:
     return max((text.count("\n") + 1 for text in texts), default=0)
 
 
-def text_length(texts: Sequence[str], size: float) -> float:
-    """Return about how many inches the longest line takes in letters of so many points."""
-    lines = [line for text in texts for line in text.split("\n")]
-    return _LETTER * size / 72 * max(map(len, lines), default=0)
-
-
 def _draw_legend(ax: Axes, signs: list[bool], size: float, width: float) -> None:
     from matplotlib.lines import Line2D
 
@@ -384,48 +425,3 @@ def _draw_legend(ax: Axes, signs: list[bool], size: float, width: float) -> None
             fontsize=size,
             borderaxespad=0.2,
         )
-
-
-def draw_first_layer(
-    make_axes: Callable[[], Axes], net: Any, image_shape: tuple[int, int] | None, max_units: int
-) -> Axes:
-    """Do what `exactnet.plot.first_layer` describes, as `draw_network`."""
-    weights = parameters(net)[0][0]
-    height, width = check_image_shape(image_shape, weights.shape[1])
-    max_units = positive_integer(max_units, "max_units")
-    n = min(len(weights), max_units)
-    largest = greatest(weights)
-    shares = relative(weights[:n], largest).reshape(n, height, width)
-
-    ax = make_axes()
-    # as many columns as make the whole about as wide and high as the axes
-    available = axes_size(ax)
-    ratio = available[0] / available[1] * (height / width)
-    columns = min(n, max(1, round(math.sqrt(n * ratio))))
-    gap = 0.12 * max(height, width)
-    rows = math.ceil(n / columns)
-    picture = None
-    for k, share in enumerate(shares):
-        x, y = k % columns * (width + gap), k // columns * (height + gap)
-        picture = ax.imshow(
-            share,
-            cmap=sign_colors(),
-            vmin=-1,
-            vmax=1,
-            extent=(x, x + width, y + height, y),
-            interpolation="nearest",
-        )
-        # A frame: weights about 0 are as white as the paper.
-        frame = [x, x + width, x + width, x, x], [y, y, y + height, y + height, y]
-        ax.plot(*frame, color=FAINT, linewidth=0.6)
-    ax.set_axis_off()
-    ax.set_aspect("equal")
-    ax.set_xlim(-gap / 2, columns * (width + gap) - gap / 2)
-    ax.set_ylim(rows * (height + gap) - gap / 2, -gap / 2)
-    if n < len(weights):
-        ax.set_title(f"the first {n:,} of {len(weights):,} units", fontsize=10)
-    assert picture is not None
-    if largest:
-        bar = ax.figure.colorbar(picture, ax=ax, ticks=[-1, 0, 1], shrink=0.7, label="weight")
-        bar.ax.set_yticklabels(["-" + short(largest), "0", short(largest)])
-    return ax
