@@ -1,8 +1,6 @@
 // What a dense float network is made of, without any computation.
 #pragma once
 
-#include <cstddef>
-
 namespace exactnet::dense {
 
 enum class ActivationKind { linear, sigmoid, tanh, relu, leaky_relu, step, softmax };

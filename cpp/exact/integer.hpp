@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 namespace exactnet::exact {
 
@@ -63,7 +62,6 @@ class Integer {
         return mpz_cmp(a.value_, b.value_) < 0;
     }
     friend bool operator>(const Integer& a, const Integer& b) noexcept { return b < a; }
-    friend bool operator<=(const Integer& a, const Integer& b) noexcept { return !(b < a); }
     friend bool operator>=(const Integer& a, const Integer& b) noexcept { return !(a < b); }
 
    private:
