@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from exactnet.bridge.approximation import Approximation, approximate
     from exactnet.bridge.certification import FloatCertificate, certificate
     from exactnet.bridge.rounding import RoundingError, rounding_error
-    from exactnet.dense.network import DivergenceError, History, Network
+    from exactnet.dense.callbacks import Checkpoint, EarlyStopping
+    from exactnet.dense.history import DivergenceError, History
+    from exactnet.dense.network import Network
     from exactnet.dense.sweeping import SweepResult, sweep
-    from exactnet.dense.training import Checkpoint, EarlyStopping
     from exactnet.exact.construct.memorization import capacity, memorize
     from exactnet.exact.construct.planning import Plan, plan
     from exactnet.exact.network import ExactNetwork
@@ -56,9 +57,10 @@ _MODULES = {
     "bridge.approximation": ("Approximation", "approximate"),
     "bridge.certification": ("FloatCertificate", "certificate"),
     "bridge.rounding": ("RoundingError", "rounding_error"),
-    "dense.network": ("DivergenceError", "History", "Network"),
+    "dense.callbacks": ("Checkpoint", "EarlyStopping"),
+    "dense.history": ("DivergenceError", "History"),
+    "dense.network": ("Network",),
     "dense.sweeping": ("SweepResult", "sweep"),
-    "dense.training": ("Checkpoint", "EarlyStopping"),
     "exact.construct.memorization": ("capacity", "memorize"),
     "exact.construct.planning": ("Plan", "plan"),
     "exact.network": ("ExactNetwork",),

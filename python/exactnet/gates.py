@@ -8,8 +8,8 @@ import numpy as np
 
 from exactnet.activations import Step
 from exactnet.base.checks import shown
+from exactnet.dense.history import History
 from exactnet.dense.network import Network
-from exactnet.dense.training import History
 
 INPUTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 TRUTH = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from conftest import random_network, slow
-from exactnet import Checkpoint, EarlyStopping, Network, datasets, schedules
-from exactnet.dense.training import DivergenceError, StopTraining
+from exactnet import Checkpoint, DivergenceError, EarlyStopping, Network, datasets, schedules
+from exactnet.dense.callbacks import StopTraining
 
 SIZES = [70, 12, 5, 3]
 

@@ -18,8 +18,9 @@ from exactnet.cli.arguments import (
     hidden_widths,
 )
 from exactnet.cli.datafiles import Data, read_data
-from exactnet.dense.network import INITS, LOSSES, DivergenceError, History, Network
-from exactnet.dense.training import epoch_line
+from exactnet.dense.history import DivergenceError, History, epoch_line
+from exactnet.dense.initialization import INITS
+from exactnet.dense.network import LOSSES, Network
 
 _ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
 # Integers from 0 are taken for classes below the first number, if not said otherwise; and at all

@@ -83,8 +83,8 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 
 def _load(file: Any) -> Network:
+    from exactnet.dense.history import OptimizerState
     from exactnet.dense.network import Network
-    from exactnet.dense.training import OptimizerState
 
     metadata = file.metadata() or {}
     if metadata.get("format") != FORMAT:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from exactnet.base.checks import entries, positive_integer, real_array, shown
 from exactnet.dense import training
+from exactnet.dense.callbacks import check_callbacks
+from exactnet.dense.history import History
 from exactnet.dense.network import Network, raise_not_finite
-from exactnet.dense.training import History
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -128,7 +129,7 @@ def sweep(
     """
     if "callbacks" in common:
         # which may be good for one look only
-        common["callbacks"] = training.check_callbacks(common["callbacks"])
+        common["callbacks"] = check_callbacks(common["callbacks"])
     configs = entries(configs, "configs", "an iterable of dicts")
     merged = [_merged(k, config, common) for k, config in enumerate(configs)]
     n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
@@ -195,7 +196,7 @@ def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[s
     if "layer_sizes" not in merged:
         raise TypeError(f"configs[{k}] has no layer_sizes")
     if "callbacks" in merged:
-        merged["callbacks"] = copy.deepcopy(training.check_callbacks(merged["callbacks"]))
+        merged["callbacks"] = copy.deepcopy(check_callbacks(merged["callbacks"]))
     return merged
 
 

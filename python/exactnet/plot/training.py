@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exactnet.dense.training import History
+from exactnet.dense.history import History
 from exactnet.plot.axes import GREEN, NEGATIVE, POSITIVE, given_or_new, legend_above
 
 if TYPE_CHECKING:

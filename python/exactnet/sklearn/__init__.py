@@ -40,16 +40,15 @@ from sklearn.utils.validation import (
 from exactnet import _core
 from exactnet.activations import NAMES, Activation, LeakyReLU, Sigmoid
 from exactnet.base.checks import refuse_mask
-from exactnet.dense.network import INITS, Network
-from exactnet.dense.training import (
+from exactnet.dense.callbacks import (
     Callback,
-    DivergenceError,
     EarlyStopping,
-    History,
     StopTraining,
     check_callbacks,
     copies,
 )
+from exactnet.dense.history import DivergenceError, History
+from exactnet.dense.network import INITS, Network
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_floats

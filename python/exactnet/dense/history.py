@@ -1,0 +1,65 @@
+"""What a training records, and the error that ends one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class DivergenceError(ArithmeticError):
+    """The loss of a training, or a parameter, became infinite or not a number."""
+
+
+@dataclass
+class History:
+    """What `Network.fit` recorded, one entry per epoch.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean loss over the training samples, each taken when its batch was trained, without penalty.
+    val_loss : list of float
+        Mean loss over the validation data, if there is any.
+    val_accuracy : list of float
+        Share of validation samples of the right class, if their targets are labels, one-hot rows,
+        or 0 and 1 for a single sigmoid.
+    seconds : list of float
+        Time of training, without validation and callbacks.
+    gradient_norms : list of list of float
+        Of every layer's weights, the mean over the batches of the gradient's Euclidean norm, if
+        asked for.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    gradient_norms: list[list[float]] = field(default_factory=list)
+
+
+@dataclass
+class OptimizerState:
+    """What an optimiser remembers between batches; (weights, biases) of every layer."""
+
+    first: list[tuple[Array, Array]]
+    second: list[tuple[Array, Array]] | None = None
+    steps: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Return "sgd" or "adam"."""
+        return "sgd" if self.second is None else "adam"
+
+
+def epoch_line(epoch: int, epochs: int, history: History) -> str:
+    """Return what `verbose` prints after an epoch."""
+    parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
+    if history.val_loss:
+        parts.append(f"val_loss {history.val_loss[-1]:.6g}")
+    if history.val_accuracy:
+        parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
+    return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])

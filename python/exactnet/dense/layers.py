@@ -1,0 +1,171 @@
+"""The layers of a network: their arrays, and what a training leaves with them."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.activations import Activation, describe
+from exactnet.base.checks import entries
+from exactnet.base.files import parts
+from exactnet.dense.history import OptimizerState
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
+DTYPES = tuple(_CORE)
+
+
+class Layers:
+    """What a network consists of; what it does is in `Network`."""
+
+    _generator: _core.Generator
+
+    def _set(
+        self,
+        weights: list[Array],
+        biases: list[Array],
+        activations: Activation | Sequence[Activation],
+        dtype: npt.DTypeLike,
+    ) -> None:
+        """Take copies of the parameters, and empty the lists, which may be all that holds them."""
+        n = len(weights)
+        if n == 0 or len(biases) != n:
+            raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
+        inputs = weights[0].shape[-1] if weights[0].ndim else 0
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or w.size == 0:
+                raise ValueError(
+                    f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
+                    f"each other or their {inputs} inputs"
+                )
+            inputs = w.shape[0]
+        if isinstance(activations, Sequence) and not isinstance(activations, str):
+            what = "a name or an object for all layers, or one for each"
+            self._activations = tuple(entries(activations, "activations", what))
+        else:
+            self._activations = (activations,) * n
+        if len(self._activations) != n:
+            raise ValueError(f"{len(self._activations)} activations for {n} layers")
+        described = [describe(a) for a in self._activations]
+        if any(name == "softmax" for name, _, _ in described[:-1]):
+            raise ValueError("softmax is for the last layer only")
+        self._dtype = np.dtype(dtype)
+        self._arrays = {
+            kind: [_owned(arrays.pop(0), self._dtype, f"{kind}[{k}]") for k in range(n)]
+            for kind, arrays in (("weights", weights), ("biases", biases))
+        }
+        self._views = {
+            kind: tuple(array.view() for array in arrays) for kind, arrays in self._arrays.items()
+        }
+        isa = os.environ.get("EXACTNET_ISA", "")
+        # what the optimiser leaves for the next `fit`
+        self._state: OptimizerState | None = None
+        self._epochs = 0
+        self._trainer: Any = None  # of a `fit` that has not handed these two over
+        self._training = threading.Lock()  # held by `fit`
+        self._core = _CORE[self._dtype.name](
+            self._arrays["weights"], self._arrays["biases"], described, isa
+        )
+        self._names = [name for name, _, _ in described]
+
+    def _parameters(self, kind: str) -> tuple[Array, ...]:
+        """Return the views of the parameters that are for everyone, always the same ones.
+
+        What is done to a view in place, other than to its numbers, does not reach the network, and
+        another one takes its place.
+        """
+        arrays, views = self._arrays[kind], self._views[kind]
+        if any(
+            (view.shape, view.strides, view.dtype) != (array.shape, array.strides, array.dtype)
+            for view, array in zip(views, arrays, strict=True)
+        ):
+            views = self._views[kind] = tuple(array.view() for array in arrays)
+        return views
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Matrices (outputs, inputs), one per layer."""
+        return self._parameters("weights")
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Vectors (outputs,), one per layer."""
+        return self._parameters("biases")
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """Names or objects, one per layer."""
+        return self._activations
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the parameters: float32 or float64."""
+        return self._dtype
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Number of inputs, of the units of every hidden layer, and of outputs."""
+        matrices = self._arrays["weights"]
+        return [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs that `fit` has finished, in all calls; kept in files, pickles and copies.
+
+        To go on with a training, pass it as ``initial_epoch``. After an exception such as Ctrl-C
+        within an epoch, the weights may be some batches ahead.
+        """
+        return self._after_training()[1]
+
+    def _after_training(self) -> tuple[OptimizerState | None, int]:
+        """Return the optimiser's state and the number of epochs that belong to the weights.
+
+        The core keeps them with the weights: Ctrl-C may come before `fit` could take them over.
+        """
+        trainer = self._trainer
+        if trainer is None or trainer.after is None:
+            return self._state, self._epochs
+        first, second, steps, epochs = trainer.after
+        return first and OptimizerState(first, second, steps), self._epochs + epochs
+
+    def _take_over(self, next_trainer: Any = None) -> None:
+        """Take over what the last trainer has left; the next one will leave something later."""
+        state, epochs = self._after_training()
+        # at one go, for Ctrl-C
+        self.__dict__.update(_state=state, _epochs=epochs, _trainer=next_trainer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state, epochs = self._after_training()
+        return {
+            **self._arrays,
+            "activations": self._activations,
+            "generator": self._generator.state,
+            "state": state,
+            "epochs": epochs,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._generator = _core.Generator(state["generator"])
+        weights, biases = list(state["weights"]), list(state["biases"])
+        self._set(weights, biases, state["activations"], weights[0].dtype)
+        self._state, self._epochs = state["state"], state["epochs"]
+
+
+def _owned(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Copy an array, in another type maybe, into memory that nobody can resize under the core."""
+    size = math.prod(array.shape) * dtype.itemsize
+    copy: Array = np.frombuffer(bytearray(size), dtype).reshape(array.shape)
+    for part in parts(copy):
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            copy[part] = array[part]
+        if not np.isfinite(copy[part]).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    return copy
