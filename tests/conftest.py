@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from exactnet import Network, _core
+from exactnet.dense import data
 
 ISAS = _core.supported_isas()
 
@@ -37,6 +38,23 @@ def pytest_collection_modifyitems(items):
 def slow(full, quick):
     """Return how many cases a random test runs: `full` with --run-slow, else `quick`."""
     return full if _run_slow else quick
+
+
+@pytest.fixture
+def samples_made(monkeypatch):
+    """The core's objects for X, in the order in which they are made; each counts its packings."""
+    made = []
+
+    def recorded(make):
+        def make_and_record(array):
+            made.append(make(array))
+            return made[-1]
+
+        return make_and_record
+
+    makers = {name: recorded(make) for name, make in data._SAMPLES.items()}
+    monkeypatch.setattr(data, "_SAMPLES", makers)
+    return made
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "elementary.hpp"
+#include "samples.hpp"
 
 namespace exactnet::dense {
 
@@ -143,33 +144,65 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
     }
 }
 
+namespace {
+
+/// The class that row r of the activations tells; NaN counts as largest, as in NumPy's argmax.
 template <class T>
-double mean_loss(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                 const T* x, std::size_t n, Targets<T> targets, Poll poll) {
+std::int64_t decided(const Layer<T>& layer, const Panels<T>& values, std::size_t r) {
+    const T* const row = values.data() + r * values.width();
+    if (layer.outputs == 1 && layer.activation.kind != ActivationKind::softmax) {
+        return row[0] > T(0.5) ? 1 : 0;
+    }
+    std::size_t best = 0;
+    T largest = row[0];
+    for (std::size_t k = 1; k < layer.outputs; ++k) {
+        const T value = row[k / values.width() * values.stride() + k % values.width()];
+        if (value > largest || (std::isnan(value) && !std::isnan(largest))) {
+            best = k;
+            largest = value;
+        }
+    }
+    return static_cast<std::int64_t>(best);
+}
+
+}  // namespace
+
+template <class T>
+Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
+                    const T* x, std::size_t n, Targets<T> targets, const std::int64_t* classes,
+                    Poll poll) {
     Forward<T> forward(layers, kernels, n, poll);
     LastLayer<T> last(layers.back(), kernels, loss, forward.part());
     std::vector<std::uint32_t> samples(forward.part());
     std::vector<double> losses(forward.part());
     std::iota(samples.begin(), samples.end(), 0U);
-    double sum = 0;
+    Evaluation result{true, 0, 0};
     for (std::size_t begin = 0; begin < n; begin += forward.part()) {
         const std::size_t m = std::min(forward.part(), n - begin);
+        const T* const rows = x + begin * layers.front().inputs;
+        if (!all_finite(rows, m * layers.front().inputs)) return {false, 0, 0};  // while in cache
         Targets<T> part = targets;
         if (part.values != nullptr) part.values += begin * layers.back().outputs;
         if (part.labels != nullptr) part.labels += begin;
         if (part.weights != nullptr) part.weights += begin;
-        Panels<T>& z = forward.run(x + begin * layers.front().inputs, m, poll);
+        Panels<T>& z = forward.run(rows, m, poll);
         last.finish(0, m, z, nullptr, part, samples.data(), losses.data());
-        for (std::size_t r = 0; r < m; ++r) sum += losses[r];
+        for (std::size_t r = 0; r < m; ++r) result.loss += losses[r];
+        if (classes == nullptr) continue;
+        for (std::size_t r = 0; r < m; ++r) {
+            if (decided(layers.back(), z, r) == classes[begin + r]) ++result.correct;
+        }
     }
-    return sum / static_cast<double>(n);
+    result.loss /= static_cast<double>(n);
+    return result;
 }
 
 template class LastLayer<float>;
 template class LastLayer<double>;
-template double mean_loss(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
-                          const float*, std::size_t, Targets<float>, Poll);
-template double mean_loss(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
-                          const double*, std::size_t, Targets<double>, Poll);
+template Evaluation evaluate(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
+                             const float*, std::size_t, Targets<float>, const std::int64_t*, Poll);
+template Evaluation evaluate(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
+                             const double*, std::size_t, Targets<double>, const std::int64_t*,
+                             Poll);
 
 }  // namespace exactnet::dense

@@ -77,6 +77,7 @@ void Records::grow(std::size_t used, std::size_t by) {
 template <class T>
 Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll)
     : x_(x),
+      n_(n),
       n_inputs_(n_inputs),
       n_blocks_((n_inputs + sparse_block - 1) / sparse_block),
       header_(round_up((n_blocks_ + 1) * sizeof(std::uint32_t), sizeof(T))) {
@@ -90,22 +91,22 @@ Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll)
     }
     const double density = static_cast<double>(used) / static_cast<double>(probes * n_inputs);
     if (n_inputs >= fewest_inputs && density < densest) {
-        pack(n, static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)), poll);
+        pack(static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)), poll);
     } else {
         finite_ = all_finite(x, n * n_inputs, poll);
     }
 }
 
 template <class T>
-void Samples<T>::pack(std::size_t n, std::size_t expected, Poll poll) {
+void Samples<T>::pack(std::size_t expected, Poll poll) {
     constexpr std::size_t bytes = sizeof(T) + 1;  // of an entry
     const std::size_t most = header_ + round_up((n_inputs_ + n_blocks_) * bytes, sizeof(T));
-    records_ = Records(n * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
-    starts_.reserve(n + 1);
+    records_ = Records(n_ * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
+    starts_.reserve(n_ + 1);
     std::vector<std::uint8_t> columns(n_inputs_ + n_blocks_);
     std::size_t start = 0;
     Bits<T> largest = 0;
-    for (std::size_t s = 0; s < n; ++s) {
+    for (std::size_t s = 0; s < n_; ++s) {
         if (records_.size() - start < most) records_.grow(start, start / 2 + most);
         std::byte* const record = records_.data() + start;
         auto* const offsets = reinterpret_cast<std::uint32_t*>(record);

@@ -48,6 +48,8 @@ class Samples {
    public:
     Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll = {});
 
+    std::size_t size() const noexcept { return n_; }
+    std::size_t inputs() const noexcept { return n_inputs_; }
     bool finite() const noexcept { return finite_; }
     bool sparse() const noexcept { return !starts_.empty(); }
 
@@ -61,9 +63,10 @@ class Samples {
     void prefetch(std::size_t sample) const noexcept;
 
    private:
-    void pack(std::size_t n, std::size_t expected, Poll poll);
+    void pack(std::size_t expected, Poll poll);
 
     const T* x_;
+    std::size_t n_;
     std::size_t n_inputs_;
     bool finite_ = true;
     // A sparse sample is one record: offsets of the blocks, values, columns. That of sample s fills

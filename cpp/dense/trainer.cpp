@@ -7,6 +7,7 @@
 #include <exception>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "elementary.hpp"
 
@@ -21,19 +22,19 @@ Trainer<T>::Level::Level(const Layer<T>& layer, const Kernels<T>& kernels, std::
 
 template <class T>
 Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Data<T> data,
-                    std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads,
-                    Poll poll)
+                    Options options, Poll poll)
     : kernels_(kernels),
-      data_(data),
-      samples_(data.x, data.n, layers.front().inputs, poll),
-      optimizer_(optimizer),
-      batch_size_(batch_size),
-      last_(layers.back(), kernels, loss, batch_size),
-      order_(data.n),
-      losses_(batch_size),
+      data_(std::move(data)),
+      samples_(*data_.samples),
+      optimizer_(std::move(options.optimizer)),
+      batch_size_(options.batch_size),
+      last_(layers.back(), kernels, options.loss, options.batch_size),
+      order_(samples_.size()),
+      losses_(options.batch_size),
       work_(work_of(layers)),
-      team_(n_threads) {
-    const std::size_t width = kernels.width;
+      team_(options.n_threads) {
+    const std::size_t width = kernels.width, batch_size = batch_size_;
+    const Optimizer& optimizer = optimizer_;
     levels_.reserve(layers.size());
     for (const Layer<T>& layer : layers) {
         Level& level = levels_.emplace_back(layer, kernels, batch_size, poll);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,14 @@ struct Optimizer {
     }
 };
 
+/// Of a training.
+struct Options {
+    std::size_t batch_size = 32;
+    Loss loss = Loss::quadratic;
+    Optimizer optimizer;
+    std::size_t n_threads = 1;
+};
+
 /// Of a run of some epochs.
 struct Schedule {
     std::span<const double> rates;  ///< learning rate of every epoch
@@ -49,11 +58,10 @@ struct Schedule {
     double until = -1;              ///< loss that ends the run
 };
 
-/// Training data, borrowed: X (n, inputs), row-major, and its targets.
+/// Training data: samples, which any number of trainers may share, and their targets, borrowed.
 template <class T>
 struct Data {
-    const T* x;
-    std::size_t n;
+    std::shared_ptr<const Samples<T>> samples;
     Targets<T> targets;
 };
 
@@ -65,13 +73,11 @@ template <class T>
 class Trainer {
    public:
     Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Data<T> data,
-            std::size_t batch_size, Loss loss, Optimizer optimizer, std::size_t n_threads = 1,
-            Poll poll = {});
+            Options options, Poll poll = {});
 
-    /// Whether X is finite.
-    bool finite() const noexcept { return samples_.finite(); }
-
-    std::size_t n_batches() const noexcept { return (data_.n + batch_size_ - 1) / batch_size_; }
+    std::size_t n_batches() const noexcept {
+        return (samples_.size() + batch_size_ - 1) / batch_size_;
+    }
 
     void read(Poll poll = {});
     void write();
@@ -147,7 +153,7 @@ class Trainer {
 
     const Kernels<T>& kernels_;
     Data<T> data_;
-    Samples<T> samples_;
+    const Samples<T>& samples_;
     Optimizer optimizer_;
     std::size_t batch_size_;
     std::vector<Level> levels_;

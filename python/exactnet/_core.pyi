@@ -58,6 +58,14 @@ def verify(
     progress: Callable[[float], None] | None = None,
 ) -> tuple[int, int, int | None, Any]: ...
 
+class DenseSamples32:
+    def __init__(self, x: npt.NDArray[np.float32]) -> None: ...
+    @property
+    def packings(self) -> int: ...
+
+class DenseData32:
+    def __init__(self, samples: DenseSamples32, values: Any, labels: Any) -> None: ...
+
 class DenseNetwork32:
     def __init__(
         self,
@@ -71,38 +79,22 @@ class DenseNetwork32:
     def predict(
         self, x: Any, progress: Callable[[float], None] | None = None
     ) -> npt.NDArray[np.float32] | None: ...
-    def loss(
+    def evaluate(
         self,
-        x: npt.NDArray[np.float32],
-        values: Any,
-        labels: Any,
+        data: DenseData32,
         loss: str,
+        classes: Any = None,
         progress: Callable[[float], None] | None = None,
-    ) -> float: ...
-    def gradients(
-        self, x: npt.NDArray[np.float32], values: Any, labels: Any, loss: str
-    ) -> list[Any]: ...
+    ) -> tuple[float, float | None] | None: ...
+    def gradients(self, data: DenseData32, loss: str) -> list[Any]: ...
 
 class DenseTrainer32:
     def __init__(
         self,
         network: DenseNetwork32,
-        x: npt.NDArray[np.float32],
-        values: Any,
-        labels: Any,
+        data: DenseData32,
         weights: Any,
-        batch_size: int,
-        loss: str,
-        n_threads: int,
-        optimizer: str,
-        momentum: float,
-        nesterov: bool,
-        adam: tuple[float, float, float],
-        clip_norm: float,
-        alpha: float,
-        p: float,
-        dropout: list[float],
-        record_norms: bool,
+        options: TrainOptions,
         progress: Callable[[float], None] | None = None,
     ) -> None: ...
     @property
@@ -118,6 +110,14 @@ class DenseTrainer32:
     @property
     def after(self) -> tuple[Any, Any, int, int] | None: ...
     def set_state(self, first: Any, second: Any, steps: int) -> None: ...
+
+class DenseSamples64:
+    def __init__(self, x: npt.NDArray[np.float64]) -> None: ...
+    @property
+    def packings(self) -> int: ...
+
+class DenseData64:
+    def __init__(self, samples: DenseSamples64, values: Any, labels: Any) -> None: ...
 
 class DenseNetwork64:
     def __init__(
@@ -132,38 +132,22 @@ class DenseNetwork64:
     def predict(
         self, x: Any, progress: Callable[[float], None] | None = None
     ) -> npt.NDArray[np.float64] | None: ...
-    def loss(
+    def evaluate(
         self,
-        x: npt.NDArray[np.float64],
-        values: Any,
-        labels: Any,
+        data: DenseData64,
         loss: str,
+        classes: Any = None,
         progress: Callable[[float], None] | None = None,
-    ) -> float: ...
-    def gradients(
-        self, x: npt.NDArray[np.float64], values: Any, labels: Any, loss: str
-    ) -> list[Any]: ...
+    ) -> tuple[float, float | None] | None: ...
+    def gradients(self, data: DenseData64, loss: str) -> list[Any]: ...
 
 class DenseTrainer64:
     def __init__(
         self,
         network: DenseNetwork64,
-        x: npt.NDArray[np.float64],
-        values: Any,
-        labels: Any,
+        data: DenseData64,
         weights: Any,
-        batch_size: int,
-        loss: str,
-        n_threads: int,
-        optimizer: str,
-        momentum: float,
-        nesterov: bool,
-        adam: tuple[float, float, float],
-        clip_norm: float,
-        alpha: float,
-        p: float,
-        dropout: list[float],
-        record_norms: bool,
+        options: TrainOptions,
         progress: Callable[[float], None] | None = None,
     ) -> None: ...
     @property
@@ -179,6 +163,25 @@ class DenseTrainer64:
     @property
     def after(self) -> tuple[Any, Any, int, int] | None: ...
     def set_state(self, first: Any, second: Any, steps: int) -> None: ...
+
+class TrainOptions:
+    def __init__(
+        self,
+        loss: str,
+        batch_size: int,
+        n_threads: int,
+        optimizer: str,
+        momentum: float,
+        nesterov: bool,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        clip_norm: float,
+        alpha: float,
+        power: float,
+        dropout: list[float],
+        record_norms: bool,
+    ) -> None: ...
 
 class Generator:
     def __init__(self, state: int) -> None: ...

@@ -7,7 +7,7 @@ import pytest
 from conftest import ISAS, random_network, slow, targets_for
 from exactnet import Network, _core, diagnostics
 from exactnet.activations import LeakyReLU, Sigmoid, Step
-from exactnet.dense import training
+from exactnet.dense.options import Options
 from reference import (
     forward,
     fractions,
@@ -488,22 +488,22 @@ def test_the_core_reads_no_array_at_an_odd_address(np_rng, dtype):
     core, no = net._core, pytest.raises
     assert core.predict(unaligned(X)) is None
     assert _core.all_finite(unaligned(X))
-    for call in (core.loss, core.gradients):
-        for arguments, name in (
-            ((unaligned(X), y, None), "X"),
-            ((X, unaligned(y), None), "y"),
-            ((X, None, unaligned(labels)), "labels"),
-        ):
-            with no(ValueError, match=f"{name} must be aligned"):
-                call(*arguments, "mse")
-    make = training._TRAINERS[dtype]
-    options = (2, "mse", 1, "sgd", 0.5, False, (0.9, 0.9, 1e-8), 0.0, 0.0, 2.0, [], False)
+    bits = dtype[-2:]
+    samples = getattr(_core, f"DenseSamples{bits}")
+    make_data, trainer = (getattr(_core, f"Dense{name}{bits}") for name in ("Data", "Trainer"))
     with no(ValueError, match="X must be aligned"):
-        make(core, unaligned(X), y, None, None, *options)
+        samples(unaligned(X))
+    for targets, name in (((unaligned(y), None), "y"), ((None, unaligned(labels)), "labels")):
+        with no(ValueError, match=f"{name} must be aligned"):
+            make_data(samples(X), *targets)
+    data = make_data(samples(X), y, None)
+    with no(ValueError, match="labels must be aligned"):
+        core.evaluate(data, "mse", unaligned(labels))
+    options = Options(loss="mse", momentum=0.5).for_core(len(X), 0)
     with no(ValueError, match="weights must be aligned"):
-        make(core, X, y, None, unaligned(np.ones(4, dtype)), *options)
+        trainer(core, data, unaligned(np.ones(4, dtype)), options)
     with no(ValueError, match="state must be aligned"):
-        make(core, X, y, None, None, *options).set_state(
+        trainer(core, data, None, options).set_state(
             [(unaligned(np.ones((2, 3), dtype)), np.ones(2, dtype))], [], 0
         )
     with no(ValueError, match="weights and biases must be aligned"):

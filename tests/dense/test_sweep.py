@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import interrupt
-from exactnet import DivergenceError, EarlyStopping, Network, datasets, schedules, sweep
+from exactnet import Dataset, DivergenceError, EarlyStopping, Network, datasets, schedules, sweep
 from exactnet.dense import network as network_module
 
 X, Y, X_TEST, Y_TEST = datasets.load_digits()
@@ -54,18 +54,13 @@ def test_targets_of_all_kinds(targets):
         assert same(result.network, net)
 
 
-def test_data_are_converted_once(monkeypatch):
-    taken = []
-    original = Network._samples
-
-    def samples(self, X, *arguments, **options):
-        converted = original(self, X, *arguments, **options)
-        taken.append((id(X), converted is X))
-        return converted
-
-    monkeypatch.setattr(network_module.Network, "_samples", samples)
-    sweep([dict(layer_sizes=[64, 10], seed=k) for k in range(4)], X.astype(float), Y, n_jobs=2)
-    assert taken == [(taken[0][0], True)] * 4
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_data_are_converted_and_packed_once(samples_made, as_dataset):
+    data = (Dataset(X.astype(float), Y),) if as_dataset else (X.astype(float), Y)
+    configs = [dict(layer_sizes=[64, 10], seed=k) for k in range(32)]
+    results = sweep(configs, *data, n_jobs=2, validation_data=(X_TEST, Y_TEST))
+    assert all(result.error is None for result in results)
+    assert [samples.packings for samples in samples_made] == [1, 0]  # X, and that to validate with
 
 
 def test_epochs_may_begin_later():

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import ISAS, interrupt, random_network, slow, targets_for
-from exactnet import Network, datasets, memorize, sweep, verify
-from exactnet.dense.network import DivergenceError
+from exactnet import DivergenceError, Network, datasets, memorize, sweep, verify
 from exactnet.schedules import Exponential, StepDecay
 from reference import exact_gradients, numpy_train
 

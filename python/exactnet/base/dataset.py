@@ -46,10 +46,19 @@ class Dataset:
     """
 
     def __init__(self, X: Any, y: Any = None) -> None:
-        self.X = _kept(X)
-        self.y: Any = None if y is None else _kept(y)
+        self._hold(_kept(X), None if y is None else _kept(y))
         if self.y is not None and len(self.X) != len(self.y):
             raise ValueError(f"y has {len(self.y)} samples but X has {len(self.X)}")
+
+    @classmethod
+    def _borrow(cls, X: Any, y: Any) -> Dataset:
+        """Return one for the time of a call, which does not copy and lets others check."""
+        data = cls.__new__(cls)
+        data._hold(X, y)
+        return data
+
+    def _hold(self, X: Any, y: Any) -> None:
+        self.X, self.y = X, y
         self._lock = threading.RLock()
         self._prepared: dict[Hashable, Any] = {}
 

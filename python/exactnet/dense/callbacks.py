@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,9 @@ import numpy.typing as npt
 from exactnet.base.checks import choice, entries, number, positive_integer, shown
 from exactnet.dense.history import DivergenceError, History
 
-if TYPE_CHECKING:
-    from exactnet.dense.network import Network
-
 Array: TypeAlias = npt.NDArray[Any]
-Callback: TypeAlias = Callable[["Network", int, History], None]
+# with (network, epoch, history); the network is above this module
+Callback: TypeAlias = Callable[[Any, int, History], None]
 
 
 class StopTraining(Exception):  # noqa: N818 - it is no error
@@ -87,7 +85,7 @@ class EarlyStopping:
         self._next = 0  # the epoch that continues those seen
         self._stopped = False
 
-    def begin(self, network: Network, epoch: int) -> None:
+    def begin(self, network: Any, epoch: int) -> None:
         """Give the network its last weights back if the training goes on; `fit` calls this."""
         arrays = (*network.weights, *network.biases)
         # not if someone has changed the weights since
@@ -97,7 +95,7 @@ class EarlyStopping:
         if epoch == self._next and self._stopped:
             raise StopTraining
 
-    def __call__(self, network: Network, epoch: int, history: History) -> None:
+    def __call__(self, network: Any, epoch: int, history: History) -> None:
         """Look at the last epoch."""
         values = getattr(history, self.monitor)
         if not values:
@@ -123,14 +121,14 @@ class EarlyStopping:
             self._stopped = True
             raise StopTraining
 
-    def finish(self, network: Network) -> None:
+    def finish(self, network: Any) -> None:
         """Give the network its best weights; `fit` calls this at the end."""
         if self.best_epoch is not None and self.best_epoch + 1 != self._next:
             self._last_arrays = copies(network)
             _write((*network.weights, *network.biases), self._best_arrays)
 
 
-def copies(network: Network) -> list[Array]:
+def copies(network: Any) -> list[Array]:
     """Return copies of all parameters."""
     return [array.copy() for array in (*network.weights, *network.biases)]
 
@@ -177,7 +175,7 @@ class Checkpoint:
         self.path = path
         self.every = positive_integer(every, "every")
 
-    def __call__(self, network: Network, epoch: int, history: History) -> None:
+    def __call__(self, network: Any, epoch: int, history: History) -> None:
         """Save after the last of `every` epochs."""
         if (epoch + 1) % self.every == 0:
             network.save(self.path)

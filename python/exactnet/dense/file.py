@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from exactnet import _core
 from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
 from exactnet.base.files import as_name, atomic_write, parts
+from exactnet.dense.history import OptimizerState
+from exactnet.dense.layers import check_shapes
 
-if TYPE_CHECKING:
-    from exactnet.dense.network import Network
+N = TypeVar("N")
 
 FORMAT = "exactnet.Network"
 VERSION = "1"
@@ -27,12 +28,12 @@ _DTYPES = ("F32", "F64")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Do what `Network.save` describes."""
+def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Do what `Network.save` describes; fields are those of `Layers.__getstate__`."""
     tensors = {}
-    state, epochs = network._after_training()
+    state: OptimizerState | None = fields["state"]
     for suffix, layers in (
-        ("", zip(network.weights, network.biases, strict=True)),
+        ("", zip(fields["weights"], fields["biases"], strict=True)),
         (_SUFFIXES[0], state.first if state is not None else []),
         (_SUFFIXES[1], (state.second if state is not None else None) or []),
     ):
@@ -44,10 +45,10 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "activations": json.dumps([_activation_entry(a) for a in network.activations]),
-        "generator": str(network._generator.state),
+        "activations": json.dumps([_activation_entry(a) for a in fields["activations"]]),
+        "generator": str(fields["generator"]),
         "steps": str(state.steps if state is not None else 0),
-        "epochs": str(epochs),
+        "epochs": str(fields["epochs"]),
     }
     # As the library would write it, which makes a copy of everything first, in one go. By name the
     # tensors are in its order, for they are all of one type.
@@ -65,8 +66,8 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
             file.write(array.astype(array.dtype.newbyteorder("<"), copy=False))
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Do what `Network.load` describes."""
+def load(path: str | os.PathLike[str], build: Callable[[dict[str, Any]], N]) -> N:
+    """Do what `Network.load` describes, with what `build` makes of the fields that were saved."""
     from safetensors import SafetensorError, safe_open
 
     name = as_name(path)
@@ -74,7 +75,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         pass
     try:
         with safe_open(name, framework="np") as file:
-            return _load(file)
+            return build(_load(file))
     except (SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name}: not a network file, or damaged: {reason}") from None
@@ -82,10 +83,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _load(file: Any) -> Network:
-    from exactnet.dense.history import OptimizerState
-    from exactnet.dense.network import Network
-
+def _load(file: Any) -> dict[str, Any]:
     metadata = file.metadata() or {}
     if metadata.get("format") != FORMAT:
         raise ValueError(f'not a network file: its metadata has no "format" of "{FORMAT}"')
@@ -115,26 +113,28 @@ def _load(file: Any) -> Network:
             allowed = "F32 or F64" if dtype not in _DTYPES else f"{dtypes[names[0]]} as the others"
             raise ValueError(f"{name} must be of type {allowed}, not {dtype}")
 
-    network = Network.from_arrays(
-        [_tensor(file, name) for name in names[::2]],
-        [_tensor(file, name) for name in names[1::2]],
-        activations,
-    )
-    network._generator = _core.Generator(int(metadata["generator"]))
-    network._epochs = int(metadata["epochs"])
-    if suffixes:
-        moments = [_moments(file, network, names, suffix) for suffix in suffixes]
-        second = moments[1] if len(moments) == 2 else None
-        if second is not None and any((a < 0).any() for layer in second for a in layer):
-            raise ValueError("second moments are below 0")
-        network._state = OptimizerState(moments[0], second, int(metadata["steps"]))
-    return network
+    weights, biases = ([_tensor(file, name) for name in names[k::2]] for k in (0, 1))
+    check_shapes(weights, biases)
+    shapes = [array.shape for layer in zip(weights, biases, strict=True) for array in layer]
+    moments = [_moments(file, names, shapes, suffix) for suffix in suffixes]
+    second = moments[1] if len(moments) == 2 else None
+    if second is not None and any((a < 0).any() for layer in second for a in layer):
+        raise ValueError("second moments are below 0")
+    steps = int(metadata["steps"])
+    return {
+        "weights": weights,
+        "biases": biases,
+        "activations": activations,
+        "generator": int(metadata["generator"]),
+        "state": OptimizerState(moments[0], second, steps) if moments else None,
+        "epochs": int(metadata["epochs"]),
+    }
 
 
-def _moments(file: Any, network: Network, names: list[str], suffix: str) -> list[tuple[Any, Any]]:
+def _moments(
+    file: Any, names: list[str], shapes: list[tuple[int, ...]], suffix: str
+) -> list[tuple[Any, Any]]:
     """Return one part of the optimiser's state, (weights, biases) per layer."""
-    parameters = zip(network.weights, network.biases, strict=True)
-    shapes = [array.shape for layer in parameters for array in layer]
     arrays = [_tensor(file, f"{name}{suffix}") for name in names]
     for name, array, shape in zip(names, arrays, shapes, strict=True):
         if array.shape != shape:

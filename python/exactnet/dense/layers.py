@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.activations import Activation, describe
-from exactnet.base.checks import entries
+from exactnet.base.checks import choice, entries
 from exactnet.base.files import parts
 from exactnet.dense.history import OptimizerState
 
@@ -21,6 +21,9 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
 DTYPES = tuple(_CORE)
+LOSSES = ("quadratic", "mse", "cross_entropy")
+# Activations of a single output that tells one of two classes, or the only one.
+_CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
 
 
 class Layers:
@@ -36,17 +39,8 @@ class Layers:
         dtype: npt.DTypeLike,
     ) -> None:
         """Take copies of the parameters, and empty the lists, which may be all that holds them."""
+        check_shapes(weights, biases)
         n = len(weights)
-        if n == 0 or len(biases) != n:
-            raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
-        inputs = weights[0].shape[-1] if weights[0].ndim else 0
-        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
-            if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or w.size == 0:
-                raise ValueError(
-                    f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
-                    f"each other or their {inputs} inputs"
-                )
-            inputs = w.shape[0]
         if isinstance(activations, Sequence) and not isinstance(activations, str):
             what = "a name or an object for all layers, or one for each"
             self._activations = tuple(entries(activations, "activations", what))
@@ -154,9 +148,61 @@ class Layers:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._generator = _core.Generator(state["generator"])
-        weights, biases = list(state["weights"]), list(state["biases"])
+        # popped, for the lists may be all that holds the arrays
+        weights, biases = list(state.pop("weights")), list(state.pop("biases"))
         self._set(weights, biases, state["activations"], weights[0].dtype)
         self._state, self._epochs = state["state"], state["epochs"]
+
+    @property
+    def _classifies(self) -> bool:
+        """Whether the outputs tell classes."""
+        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] in _CLASS_OUTPUTS
+
+    @property
+    def _largest_decides(self) -> bool:
+        """Whether the class is that of the largest output, and not whether one exceeds 1/2."""
+        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] == "softmax"
+
+    def _decided(self, outputs: Array) -> npt.NDArray[np.intp]:
+        """Return the classes of outputs."""
+        if self._largest_decides:
+            classes: npt.NDArray[np.intp] = np.argmax(outputs, axis=1)
+            return classes
+        return (outputs[:, 0] > 0.5).astype(np.intp)
+
+    def _check_classifies(self) -> None:
+        if not self._classifies:
+            raise ValueError(
+                "classes need several outputs, or one of sigmoid or step; this network has one "
+                f"of {self._names[-1]}"
+            )
+
+    def _check_loss(self, loss: str) -> None:
+        choice(loss, LOSSES, "loss")
+        if loss == "cross_entropy" and self._names[-1] not in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"cross_entropy needs softmax or sigmoid outputs, not {self._names[-1]!r}"
+            )
+
+    def _check_trainable(self, loss: str) -> None:
+        self._check_loss(loss)
+        if "step" in self._names:
+            raise ValueError("a network with a step activation cannot be trained")
+
+
+def check_shapes(weights: list[Array], biases: list[Array]) -> None:
+    """Look whether arrays are those of layers, one on the other."""
+    n = len(weights)
+    if n == 0 or len(biases) != n:
+        raise ValueError(f"there are {n} matrices of weights and {len(biases)} of biases")
+    inputs = weights[0].shape[-1] if weights[0].ndim else 0
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if w.ndim != 2 or w.shape[1] != inputs or b.shape != w.shape[:1] or w.size == 0:
+            raise ValueError(
+                f"layer {k}: weights {w.shape} and biases {b.shape} do not fit "
+                f"each other or their {inputs} inputs"
+            )
+        inputs = w.shape[0]
 
 
 def _owned(array: Array, dtype: np.dtype[Any], name: str) -> Array:

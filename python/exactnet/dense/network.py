@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,15 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.activations import Activation
 from exactnet.base.checks import choice, entries, is_integer, positive_integer, real_array, shown
+from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
 from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
+from exactnet.dense.data import Data, Samples, raise_not_finite
 from exactnet.dense.history import DivergenceError, History
 from exactnet.dense.initialization import INITS, initial
-from exactnet.dense.layers import DTYPES, Layers
-from exactnet.dense.training import Rate
+from exactnet.dense.layers import DTYPES, LOSSES, Layers
+from exactnet.dense.options import Options, Rate
 
 if TYPE_CHECKING:
     from exactnet.bridge.conversion import ExactNetwork
@@ -27,13 +29,6 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 
 __all__ = ["INITS", "LOSSES", "DivergenceError", "History", "Network"]
-
-LOSSES = ("quadratic", "mse", "cross_entropy")
-
-# By how much targets of softmax may miss a sum of 1, as rounded ones do.
-_SUM_TOLERANCE = 1e-3
-# Activations of a single output that tells one of two classes, or the only one.
-_CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
 
 
 class Network(Layers):
@@ -182,7 +177,7 @@ class Network(Layers):
 
         Parameters
         ----------
-        X : array-like (samples, features)
+        X : array-like (samples, features), or Dataset
             Converted to the network's type; not copied if it is a C-contiguous array of it.
 
         Returns
@@ -212,54 +207,33 @@ class Network(Layers):
         ValueError
             As of `predict`; if a single output has another activation, which tells no classes.
         """
-        if not self._classifies():
-            raise ValueError(
-                "classes need several outputs, or one of sigmoid or step; this network has one "
-                f"of {self._names[-1]}"
-            )
+        self._check_classifies()
         return self._decided(self.predict(X))
 
-    def accuracy(self, X: Any, labels: Any) -> float:
+    def accuracy(self, X: Any, labels: Any = None) -> float:
         """Return the share of samples whose class, as of `classify`, is that of their label.
 
         Parameters
         ----------
-        X : array-like (samples, features)
+        X : array-like (samples, features), or Dataset
         labels : array-like (samples,) of int, or one-hot (samples, outputs)
-            For a single output 0 and 1, of shape (samples,) or (samples, 1).
+            For a single output 0 and 1, of shape (samples,) or (samples, 1). Left out if X is a
+            Dataset, as `y` of the methods below.
         """
-        classes = self.classify(X)
-        values, expected = self._targets(labels, len(classes), "labels")
-        if values is not None:
-            expected = self._one_hot(values)
-            if expected is None:
-                what = "0 or 1" if values.shape[1] == 1 else "integers, or one-hot rows"
-                raise ValueError(f"labels must be {what}")
-        return float(np.mean(classes == expected))
+        self._check_classifies()
+        data = Data.of(self, X, labels, ("X", "labels"))
+        expected = data.classes(self)
+        if expected is None:
+            what = "0 or 1" if self.layer_sizes[-1] == 1 else "integers, or one-hot rows"
+            raise ValueError(f"labels must be {what}")
+        return float(np.mean(self._decided(self.predict(data.samples.array)) == expected))
 
-    def _classifies(self) -> bool:
-        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] in _CLASS_OUTPUTS
-
-    def _decided(self, outputs: Array) -> npt.NDArray[np.intp]:
-        if outputs.shape[1] > 1 or self._names[-1] == "softmax":
-            classes: npt.NDArray[np.intp] = np.argmax(outputs, axis=1)
-            return classes
-        return (outputs[:, 0] > 0.5).astype(np.intp)
-
-    def _one_hot(self, values: Array) -> npt.NDArray[np.intp] | None:
-        """Return the classes that targets stand for, or None if they stand for none."""
-        if not self._classifies() or not ((values == 0) | (values == 1)).all():
-            return None
-        if values.shape[1] > 1 and not (values.sum(axis=1) == 1).all():
-            return None
-        return self._decided(values)
-
-    def loss(self, X: Any, y: Any, loss: str = "quadratic") -> float:
+    def loss(self, X: Any, y: Any = None, loss: str = "quadratic") -> float:
         """Return the mean loss.
 
         Parameters
         ----------
-        X : array-like (samples, features)
+        X : array-like (samples, features), or Dataset
         y : array-like (samples, outputs), or integer labels (samples,)
             For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
         loss : {"quadratic", "mse", "cross_entropy"}
@@ -272,27 +246,30 @@ class Network(Layers):
         ValueError
             If X and y do not fit the network or each other, or the loss not the last activation.
         """
-        X = self._samples(X)
         self._check_loss(loss)
-        value: float = self._core.loss(X, *self._targets(y, len(X), loss=loss), loss)
-        return value
+        data = Data.of(self, X, y, loss=loss)
+        result: tuple[float, None] | None = self._core.evaluate(data.core, loss)
+        if result is None:
+            raise_not_finite(data.samples.array, "X")
+        return result[0]
 
-    def gradients(self, X: Any, y: Any, loss: str = "quadratic") -> list[tuple[Array, Array]]:
+    def gradients(
+        self, X: Any, y: Any = None, loss: str = "quadratic"
+    ) -> list[tuple[Array, Array]]:
         """Return the gradient of the mean loss: (dW, db) of every layer.
 
         Parameters and errors are those of `loss`; training through a step is an error too.
         """
-        X = self._samples(X)
         self._check_trainable(loss)
-        gradients: list[tuple[Array, Array]] = self._core.gradients(
-            X, *self._targets(y, len(X), loss=loss), loss
-        )
+        data = Data.of(self, X, y, loss=loss)
+        data.samples.require_finite("X")
+        gradients: list[tuple[Array, Array]] = self._core.gradients(data.core, loss)
         return gradients
 
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 1,
         initial_epoch: int = 0,
@@ -309,7 +286,7 @@ class Network(Layers):
         dropout: float | Sequence[float] = 0.0,
         clip_norm: float | None = None,
         sample_weight: Any = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Dataset | tuple[Any, Any] | None = None,
         shuffle: bool = True,
         until: float | None = None,
         callbacks: Iterable[Callback] = (),
@@ -328,8 +305,9 @@ class Network(Layers):
 
         Parameters
         ----------
-        X : array-like (samples, features)
-            If most of it is 0, training takes a copy of the rest, and less time.
+        X : array-like (samples, features), or Dataset
+            If most of it is 0, training takes a copy of the rest, and less time. A Dataset is
+            checked, converted and copied so at its first training only.
         y : array-like (samples, outputs), or integer labels (samples,)
             Labels are one-hot encoded when the network has more than one output. For cross_entropy
             targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
@@ -359,7 +337,7 @@ class Network(Layers):
             Greatest Euclidean norm of the gradient of all layers together; longer ones are scaled.
         sample_weight : array-like (samples,), optional
             Factors of the samples' losses, at least 0 and not all 0.
-        validation_data : (X, y), optional
+        validation_data : (X, y) or Dataset, optional
             Evaluated after every epoch; it does not influence the training.
         shuffle : bool
             Take the samples in a new random order in every epoch.
@@ -397,10 +375,7 @@ class Network(Layers):
             On Ctrl-C, within a fraction of a second; the weights are as after the last finished
             batch, or as before its epoch if one of those is not finite.
         """
-        return training.fit(
-            self,
-            X,
-            y,
+        options = Options(
             epochs=epochs,
             initial_epoch=initial_epoch,
             batch_size=batch_size,
@@ -415,8 +390,6 @@ class Network(Layers):
             alpha=alpha,
             dropout=dropout,
             clip_norm=clip_norm,
-            sample_weight=sample_weight,
-            validation_data=validation_data,
             shuffle=shuffle,
             until=until,
             callbacks=callbacks,
@@ -424,6 +397,7 @@ class Network(Layers):
             n_threads=n_threads,
             verbose=verbose,
         )
+        return training.fit(self, X, y, sample_weight, validation_data, options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network as a safetensors file, atomically.
@@ -454,7 +428,7 @@ class Network(Layers):
         >>> bool((same.predict([[1, 2]]) == net.predict([[1, 2]])).all())
         True
         """
-        file.save(self, path)
+        file.save(self.__getstate__(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -467,7 +441,19 @@ class Network(Layers):
         OSError
             If the file cannot be read.
         """
-        return file.load(path)
+
+        def build(fields: dict[str, Any]) -> Network:
+            network = cls.__new__(cls)
+            network.__setstate__(fields)
+            return network
+
+        return file.load(path, build)
+
+    def _samples(self, X: Any, name: str = "X") -> Array:
+        """Check and convert samples; no copy for a C-contiguous array of the network's type."""
+        samples = Samples.of(self, X, name)
+        samples.require_finite(name)
+        return samples.array
 
     def to_exact(self) -> ExactNetwork:
         """Return the same network with its parameters as the rationals that they are.
@@ -487,99 +473,3 @@ class Network(Layers):
         from exactnet.bridge.conversion import to_exact  # here, to keep the import fast
 
         return to_exact(self)
-
-    def _converted(self, array: Array) -> Array:
-        # numbers beyond the type become infinite, which is refused with their place
-        with np.errstate(over="ignore"):
-            return np.require(array, self._dtype, ["C", "A"])
-
-    def _samples(self, X: Any, name: str = "X", finite: bool = True) -> Array:
-        """Check and convert samples; no copy for a C-contiguous array of the network's type.
-
-        With `finite` off they may hold any numbers.
-        """
-        array = real_array(X, name)
-        if array.dtype != self._dtype or not (array.flags.c_contiguous and array.flags.aligned):
-            array = self._converted(array)
-        if array.ndim != 2:
-            raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
-        n_features = self._arrays["weights"][0].shape[1]
-        if array.shape[1] != n_features:
-            raise ValueError(
-                f"{name} has {array.shape[1]} features but the network takes {n_features}"
-            )
-        if not len(array):
-            raise ValueError(f"{name} has no samples")
-        if finite and not _core.all_finite(array):
-            raise_not_finite(array, name)
-        return array
-
-    def _targets(
-        self, y: Any, n: int, name: str = "y", loss: str = "quadratic"
-    ) -> tuple[Array | None, Array | None]:
-        """Return (values, None) or (None, labels) as the core takes them."""
-        n_outputs = len(self._arrays["biases"][-1])
-        array = real_array(y, name)
-        if array.ndim == 1 and n_outputs > 1:
-            return None, self._labels(array, n, name)
-        values = self._converted(array)
-        if values.ndim == 1:
-            values = values[:, None]
-        if values.ndim != 2 or values.shape[1] != n_outputs:
-            raise ValueError(
-                f"{name} has shape {array.shape} but the network has {n_outputs} outputs"
-            )
-        if len(values) != n:
-            raise ValueError(f"{name} has {len(values)} samples but X has {n}")
-        if not np.isfinite(values).all():
-            raise_not_finite(values, name)
-        if loss == "cross_entropy":
-            self._check_probabilities(values, name)
-        return values, None
-
-    def _check_probabilities(self, values: Array, name: str) -> None:
-        outside = np.argwhere((values < 0) | (values > 1))
-        if len(outside):
-            r, c = outside[0]
-            raise ValueError(
-                f"{name}[{r}, {c}] is {values[r, c]}: cross_entropy needs targets from 0 to 1"
-            )
-        if self._names[-1] == "softmax":
-            sums = values.sum(axis=1, dtype=np.float64)
-            wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
-            if len(wrong):
-                raise ValueError(
-                    f"{name}[{wrong[0]}] sums to {sums[wrong[0]]}: cross_entropy after softmax "
-                    f"needs rows that sum to 1, to within {_SUM_TOLERANCE}"
-                )
-
-    def _labels(self, array: Array, n: int, name: str) -> npt.NDArray[np.int64]:
-        if array.ndim != 1 or len(array) != n:
-            raise ValueError(f"{name} has shape {array.shape} but X has {n} samples")
-        if array.dtype.kind not in "iub":
-            raise ValueError(f"{name} must be integer labels or (samples, outputs)")
-        n_outputs = len(self._arrays["biases"][-1])
-        if n and not (0 <= array.min() and array.max() < n_outputs):
-            raise ValueError(
-                f"{name} must lie from 0 to {n_outputs - 1}, "
-                f"not from {array.min()} to {array.max()}"
-            )
-        return np.require(array, np.int64, ["C", "A"])
-
-    def _check_loss(self, loss: str) -> None:
-        choice(loss, LOSSES, "loss")
-        if loss == "cross_entropy" and self._names[-1] not in ("softmax", "sigmoid"):
-            raise ValueError(
-                f"cross_entropy needs softmax or sigmoid outputs, not {self._names[-1]!r}"
-            )
-
-    def _check_trainable(self, loss: str) -> None:
-        self._check_loss(loss)
-        if "step" in self._names:
-            raise ValueError("a network with a step activation cannot be trained")
-
-
-def raise_not_finite(array: Array, name: str) -> NoReturn:
-    """Say where a matrix is not finite."""
-    r, c = np.argwhere(~np.isfinite(array))[0]
-    raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")

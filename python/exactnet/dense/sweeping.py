@@ -7,28 +7,23 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exactnet.base.checks import entries, positive_integer, real_array, shown
+from exactnet.base.dataset import Dataset
 from exactnet.dense import training
 from exactnet.dense.callbacks import check_callbacks
+from exactnet.dense.data import check_given, pair_of, raise_not_finite
 from exactnet.dense.history import History
-from exactnet.dense.network import Network, raise_not_finite
-
-Array: TypeAlias = npt.NDArray[Any]
+from exactnet.dense.network import Network
+from exactnet.dense.options import Options
 
 _OF_NETWORK = tuple(inspect.signature(Network).parameters)
-# Lines and bars of several networks at once could not be told apart; data are those of the sweep.
-_NOT_OF_CONFIGS = ("self", "X", "y", "validation_data", "verbose")
-_DEFAULTS_OF_FIT = {
-    name: parameter.default
-    for name, parameter in inspect.signature(Network.fit).parameters.items()
-    if name not in _NOT_OF_CONFIGS
-}
+# Lines and bars of several networks at once could not be told apart.
+_OF_FIT = {field.name for field in fields(Options)} - {"verbose"} | {"sample_weight"}
 
 
 @dataclass(frozen=True)
@@ -69,17 +64,17 @@ class _Cancelled(BaseException):
 def sweep(
     configs: Iterable[Mapping[str, Any]],
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     n_jobs: int | None = None,
-    validation_data: tuple[Any, Any] | None = None,
+    validation_data: Dataset | tuple[Any, Any] | None = None,
     progress: Callable[[float], None] | None = None,
     **common: Any,
 ) -> list[SweepResult]:
     """Train many networks on the same data, on all cores at once.
 
     Each network is trained by one thread and is the same as from `Network` and `Network.fit` with
-    these arguments. Data are converted once.
+    these arguments. Data are converted and packed once.
 
     Parameters
     ----------
@@ -87,11 +82,12 @@ def sweep(
         Of each network, arguments of `Network` (``layer_sizes``, ``seed``, ...) and of
         `Network.fit` (``epochs``, ``learning_rate``, ...) together. Callbacks are copied, so that
         networks do not share one that counts; the copies are in ``SweepResult.config``.
-    X : array-like (samples, features)
+    X : array-like (samples, features), or Dataset
     y : array-like (samples, outputs), or integer labels (samples,)
+        Left out if X is a Dataset.
     n_jobs : int, optional
         Networks to train at a time; by default as many as there are processors for this process.
-    validation_data : (X, y), optional
+    validation_data : (X, y) or Dataset, optional
         Evaluated after every epoch of every network.
     progress : callable, optional
         Called with the share of networks that are finished, from 0 to 1, after each.
@@ -133,13 +129,11 @@ def sweep(
     configs = entries(configs, "configs", "an iterable of dicts")
     merged = [_merged(k, config, common) for k, config in enumerate(configs)]
     n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
-    data = _Data(X, y, "X", "y")
+    data = _checked(X, y, ("X", "y"))
     validation = None
     if validation_data is not None:
-        pair = entries(validation_data, "validation_data", "(X, y)")
-        if len(pair) != 2:
-            raise ValueError(f"validation_data must be (X, y), not {shown(validation_data)}")
-        validation = _Data(pair[0], pair[1], "validation X", "validation y")
+        names = "validation X", "validation y"
+        validation = _checked(*pair_of(validation_data), names)
     if progress is not None and not callable(progress):
         raise ValueError(f"progress must be callable or None, not {shown(progress)}")
     cancelled = threading.Event()
@@ -154,13 +148,9 @@ def sweep(
         try:
             network = Network(**{key: config[key] for key in config if key in _OF_NETWORK})
             options = {key: config[key] for key in config if key not in _OF_NETWORK}
+            weights = options.pop("sample_weight", None)
             history = training.fit(
-                network,
-                *data.of(network),
-                **{**_DEFAULTS_OF_FIT, **options},
-                validation_data=None if validation is None else validation.of(network),
-                verbose=False,
-                poll=poll,
+                network, data, None, weights, validation, Options(**options), poll
             )
         except Exception as error:
             return SweepResult(config, network, None, error)
@@ -190,7 +180,7 @@ def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[s
     if not isinstance(config, Mapping):
         raise TypeError(f"configs[{k}] must be a dict, not {shown(config)}")
     merged = {**common, **config}
-    unknown = [key for key in merged if key not in _OF_NETWORK and key not in _DEFAULTS_OF_FIT]
+    unknown = [key for key in merged if key not in _OF_NETWORK and key not in _OF_FIT]
     if unknown:
         raise TypeError(f"configs[{k}] has unknown arguments: {', '.join(map(repr, unknown))}")
     if "layer_sizes" not in merged:
@@ -200,43 +190,29 @@ def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[s
     return merged
 
 
-class _Data:
-    """Samples and targets, converted once for every type of network that asks."""
-
-    def __init__(self, X: Any, y: Any, x_name: str, y_name: str) -> None:
-        self._X, self._y = real_array(X, x_name), real_array(y, y_name)
-        if self._X.ndim != 2:
-            raise ValueError(f"{x_name} must be (samples, features), not of shape {self._X.shape}")
-        if not len(self._X):
-            raise ValueError(f"{x_name} has no samples")
-        if self._y.ndim not in (1, 2):
-            raise ValueError(
-                f"{y_name} must be (samples,) or (samples, outputs), not of shape {self._y.shape}"
-            )
-        if len(self._y) != len(self._X):
-            raise ValueError(f"{y_name} has {len(self._y)} samples but {x_name} has {len(self._X)}")
-        self._names = x_name, y_name
-        self._lock = threading.Lock()
-        self._converted: dict[tuple[str, str], Array] = {}
-        # What is wrong with the data is an error of the call, not of every network.
-        for array, name in ((self._X, x_name), (self._y, y_name)):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise_not_finite(np.atleast_2d(array.T).T, name)
-
-    def of(self, network: Network) -> tuple[Array, Array]:
-        """Return X and y as this network takes them without a copy of its own."""
-        labels = self._y.ndim == 1 and network.layer_sizes[-1] > 1
-        X = self._get("X", self._X, network.dtype)
-        integers = np.dtype(np.int64) if self._y.dtype.kind in "iub" else self._y.dtype
-        return X, self._get("y", self._y, integers if labels else network.dtype)
-
-    def _get(self, which: str, array: Array, dtype: npt.DTypeLike) -> Array:
-        with self._lock:
-            key = which, np.dtype(dtype).name
-            if key not in self._converted:
-                with np.errstate(over="ignore"):  # the training refuses what becomes infinite
-                    self._converted[key] = np.ascontiguousarray(array, dtype=dtype)
-            return self._converted[key]
+def _checked(X: Any, y: Any, names: tuple[str, str]) -> Dataset:
+    """Return data for all networks; what is wrong with them is an error of the call."""
+    X_name, y_name = names
+    check_given(X, y, names)
+    if isinstance(X, Dataset):
+        data = X
+    else:
+        data = Dataset._borrow(real_array(X, X_name), real_array(y, y_name))
+    X, y = real_array(data.X, X_name), real_array(data.y, y_name)
+    if X.ndim != 2:
+        raise ValueError(f"{X_name} must be (samples, features), not of shape {X.shape}")
+    if not len(X):
+        raise ValueError(f"{X_name} has no samples")
+    if y.ndim not in (1, 2):
+        raise ValueError(
+            f"{y_name} must be (samples,) or (samples, outputs), not of shape {y.shape}"
+        )
+    if len(y) != len(X):
+        raise ValueError(f"{y_name} has {len(y)} samples but {X_name} has {len(X)}")
+    for array, name in ((X, X_name), (y, y_name)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise_not_finite(np.atleast_2d(array.T).T, name)
+    return data
 
 
 def _available_processors() -> int:
