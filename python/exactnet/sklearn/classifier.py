@@ -1,0 +1,338 @@
+"""Classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import check_non_negative
+
+from exactnet.activations import Activation
+from exactnet.dense.callbacks import Callback
+from exactnet.dense.history import History
+from exactnet.dense.network import Network
+from exactnet.sklearn.mlp import BaseMLP
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """A classifier: a `Network` with softmax outputs, trained for least cross-entropy.
+
+    Parameters have the names and defaults of scikit-learn's estimator of this name where they mean
+    the same; what is of this package is described in `Network.fit`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+    activation : str, activation object, or a sequence with one per hidden layer
+        "identity" or "linear", "logistic" or "sigmoid", "tanh", "relu", "leaky_relu", or an object
+        of `exactnet.activations`.
+    solver : {"adam", "sgd"}
+    penalty : {"l2", "l1", None} or float > 0
+    alpha : float
+        Adds alpha sum |w|^p over all weights to the mean loss; scikit-learn divides by twice the
+        size of the batch. 0 is no penalty.
+    dropout : float or sequence of float in [0, 1)
+        Share of the units of every hidden layer, or of each, to be switched off in training.
+    clip_norm : float, optional
+    batch_size : int or "auto"
+        At most the number of samples; "auto" is at most 200.
+    learning_rate : "constant" or callable
+        "constant" is `learning_rate_init`. A callable, such as those of `exactnet.schedules`, gets
+        the number of epochs trained so far, calls of `partial_fit` among them, and returns the rate
+        instead.
+    learning_rate_init : float
+    momentum, nesterovs_momentum
+        For "sgd".
+    beta_1, beta_2, epsilon
+        For "adam".
+    max_iter : int
+        Greatest number of epochs.
+    shuffle : bool
+    tol, n_iter_no_change : float, int
+        Training ends, converged, when more than `n_iter_no_change` epochs in a row have not brought
+        the loss, or with `early_stopping` the score, forward by `tol`. ``np.inf`` trains `max_iter`
+        epochs without such a test.
+    early_stopping : bool
+        Watch the accuracy on validation data: those passed to `fit`, or `validation_fraction` of
+        the samples, stratified. The network then has the weights of the best epoch.
+    validation_fraction : float in (0, 1)
+    init : str
+        As of `Network`.
+    dtype : {"float32", "float64"}
+    n_threads : int
+        Threads of a training, which pay for wide layers; results are the same.
+    warm_start : bool
+        `fit` trains the network it has further, including its momentum and schedule, and, unless
+        the last training had converged, the test of convergence and `early_stopping`.
+    random_state : int, RandomState or None
+        Of initial weights, shuffles, dropout and split. An integer is the seed of the `Network`.
+    verbose : bool
+        Print a line per epoch to stderr.
+    class_weight : dict, "balanced" or None
+        Factors of the samples' losses by their class.
+
+    Attributes
+    ----------
+    network_ : Network
+    classes_ : ndarray (n_classes,)
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only if X has had names.
+    n_iter_ : int
+        Epochs of the last call.
+    loss_curve_, validation_loss_curve_, validation_scores_ : list of float
+        An entry per epoch; of the latter only with validation data, else None.
+
+    Examples
+    --------
+    >>> from exactnet.datasets import load_digits
+    >>> from exactnet.sklearn import MLPClassifier
+    >>> X, y, X_test, y_test = load_digits()
+    >>> model = MLPClassifier(30, learning_rate_init=0.01, early_stopping=True, random_state=0)
+    >>> model.fit(X, y).score(X_test, y_test) > 0.85
+    True
+    >>> model.network_
+    Network([64, 30, 10], activations=['relu', 'softmax'], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+    classes_: Array
+    _loss = "cross_entropy"
+    _output = "softmax"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: Activation | Sequence[Activation] = "relu",
+        *,
+        solver: str = "adam",
+        penalty: str | float | None = "l2",
+        alpha: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        batch_size: int | str = "auto",
+        learning_rate: str | Callable[[int], float] = "constant",
+        learning_rate_init: float = 0.001,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        tol: float = 1e-4,
+        n_iter_no_change: float = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        init: str = "glorot_uniform",
+        dtype: str = "float32",
+        n_threads: int = 1,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+        class_weight: dict[Any, float] | str | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            solver=solver,
+            penalty=penalty,
+            alpha=alpha,
+            dropout=dropout,
+            clip_norm=clip_norm,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            init=init,
+            dtype=dtype,
+            n_threads=n_threads,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> MLPClassifier:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : array-like (n_samples,)
+            Labels of any kind.
+        sample_weight : array-like (n_samples,), optional
+            Factors of the samples' losses.
+        X_val, y_val : array-like, optional
+            Validation data, evaluated after every epoch.
+        callbacks : iterable of callable
+            As of `Network.fit`. What one raises ends the training; the network is kept.
+
+        Returns
+        -------
+        MLPClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described, or the training diverges.
+        TypeError
+            If X is sparse.
+        """
+        result: MLPClassifier = self._fit(
+            X, y, sample_weight, validation=(X_val, y_val), callbacks=callbacks
+        )
+        return result
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> MLPClassifier:
+        """Train one epoch on some of the data, from where the last call ended.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : array-like (n_samples,)
+        classes : array-like (n_classes,)
+            All labels that will ever come; only the first call needs it.
+        sample_weight : array-like (n_samples,), optional
+
+        Returns
+        -------
+        MLPClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As of `fit`; if y has other labels than `classes`; if `early_stopping` is set or
+            `class_weight` is "balanced", which need all data at once.
+
+        Examples
+        --------
+        >>> from exactnet.datasets import load_digits
+        >>> from exactnet.sklearn import MLPClassifier
+        >>> X, y = load_digits()[:2]
+        >>> model = MLPClassifier(30, learning_rate_init=0.01, random_state=0)
+        >>> for _ in range(5):
+        ...     for k in range(0, len(X), 500):
+        ...         _ = model.partial_fit(X[k:k + 500], y[k:k + 500], classes=range(10))
+        >>> model.score(X, y) > 0.9
+        True
+        """
+        result: MLPClassifier = self._fit(X, y, sample_weight, classes=classes, incremental=True)
+        return result
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of every sample, (n_samples,).
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X is not finite or does not fit the network.
+        """
+        outputs = self._outputs(X)
+        labels: Array = self.classes_[np.argmax(outputs, axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of every class, (n_samples, n_classes); errors as `predict`."""
+        return self._outputs(X)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):  # of probabilities that are 0 in the network's type
+            logarithms: Array = np.log(self.predict_proba(X))
+        return logarithms
+
+    def _targets(self, y: Array, fresh: bool, incremental: bool, classes: Any) -> tuple[Array, int]:
+        check_classification_targets(y)
+        if incremental:
+            if fresh and hasattr(self, "classes_"):
+                del self.classes_  # of a call that has failed
+            _check_partial_fit_first_call(self, classes)
+            self.classes_ = np.asarray(self.classes_)
+            codes = self._codes(y, "y")
+        elif fresh:
+            self.classes_, codes = np.unique(y, return_inverse=True)
+        else:
+            present = np.unique(y)
+            if not np.array_equal(present, self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the "
+                    f"previous call to fit. Previously got {self.classes_}, `y` has {present}"
+                )
+            codes = self._codes(y, "y")
+        return self._encoded(codes), len(self.classes_)
+
+    def _codes(self, y: Array, name: str) -> Array:
+        found = np.isin(y, self.classes_)
+        if not found.all():
+            raise ValueError(
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. '{name}' has {np.unique(y)}."
+            )
+        codes: Array = np.searchsorted(self.classes_, y)
+        return codes
+
+    def _encoded(self, codes: Array) -> Array:
+        # a network of one output takes values
+        return codes.astype(np.int64) if len(self.classes_) > 1 else np.ones((len(codes), 1))
+
+    def _validation_targets(self, y: Any, n_outputs: int) -> Array:
+        return self._encoded(self._codes(column_or_1d(y, warn=True), "y_val"))
+
+    def _score(self, y: Array, X: Array) -> Callable[[Network, History], float]:
+        if len(self.classes_) == 1:
+            return lambda network, history: 1.0
+        return lambda network, history: history.val_accuracy[-1]
+
+    def _weights(self, y: Array, weights: Array | None, incremental: bool) -> Array | None:
+        if self.class_weight is None:
+            return weights
+        if self.class_weight == "balanced" and incremental:
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order to use "
+                "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y) "
+                "on all data and pass the result as class_weight."
+            )
+        codes = y if y.ndim == 1 else np.zeros(len(y), np.int64)
+        of_classes = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=self.classes_[codes]
+        )
+        check_non_negative(of_classes, "`class_weight`")
+        factors: Array = of_classes.astype(self.dtype)[codes]
+        return factors if weights is None else factors * weights
