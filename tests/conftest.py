@@ -1,9 +1,11 @@
+import fcntl
 import random
 import signal
 import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,13 +28,39 @@ def pytest_configure(config):
     global _run_slow
     _run_slow = config.getoption("--run-slow")
     config.addinivalue_line("markers", "slow: calls slow(), and so runs longer with --run-slow")
+    config.addinivalue_line("markers", "alone: measures time, as those do that call interrupt()")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     for item in items:
         function = getattr(item, "function", None)
-        if function is not None and "slow" in function.__code__.co_names:
+        names = function.__code__.co_names if function is not None else ()
+        if "slow" in names:
             item.add_marker("slow")
+        if "interrupt" in names:
+            item.add_marker("alone")
+    if hasattr(config, "workerinput"):  # last, where no process waits while others could run
+        items.sort(key=_is_alone)
+
+
+def _is_alone(item):
+    return item.get_closest_marker("alone") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """With several processes (`-n 2`), none runs a test while one runs a test that is alone."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    here = Path(__file__)
+    with open(here) as room, open(here.with_name("reference.py")) as door:
+        fcntl.flock(door, fcntl.LOCK_EX)  # who waits for the room to be empty lets no one in
+        fcntl.flock(room, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(room, fcntl.LOCK_UN)  # also where a process that is left has the file
 
 
 def slow(full, quick):
@@ -76,6 +104,33 @@ def random_points(rng, n_points, n_features, high=100):
 # For programs that are to be interrupted: `nohup` and `&` start them, and all that they start, with
 # Ctrl-C ignored.
 HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+# The end of such a program that has no more to say: call() is called until Ctrl-C comes.
+CALL_UNTIL_CTRL_C = """
+import time
+print("started", flush=True)
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print(time.monotonic())
+"""
+
+# For programs that measure how much memory they take. `ru_maxrss` would never fall, and includes
+# what imports needed for a moment.
+MEMORY = """
+def status(key):
+    for line in open("/proc/self/status"):
+        if line.startswith(key):
+            return int(line.split()[1]) * 1024
+
+def memory_now():  # from which the peak counts anew
+    open("/proc/self/clear_refs", "w").write("5")
+    return status("VmRSS")
+
+def memory_peak():
+    return status("VmHWM")
+"""
 
 
 def interrupt(script, after):

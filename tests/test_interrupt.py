@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import interrupt, random_points, slow
+from conftest import CALL_UNTIL_CTRL_C, interrupt, random_points, slow
 from exactnet import memorize, verify
 
 SCRIPT = """
@@ -79,7 +79,7 @@ def test_ctrl_c_is_answered_at_once(kind, n_threads):
 
 
 FILES = """
-import gzip, io, os, sys, time
+import os
 import numpy as np
 from gmpy2 import mpq
 from exactnet import ExactNetwork, Network
@@ -124,12 +124,6 @@ else:
     read, write = lambda: read_data(name, None, exact=False), lambda: write_idx(name, images)
 
 call = read if kind == "read" else write
-print("started", flush=True)
-try:
-    while True:
-        call()
-except KeyboardInterrupt:
-    print(time.monotonic())
 """
 
 
@@ -150,13 +144,14 @@ except KeyboardInterrupt:
     ],
 )
 def test_ctrl_c_while_files_are_read_and_written(tmp_path, rng, kind):
-    script = FILES.format(folder=str(tmp_path), kind=kind)
+    script = FILES.format(folder=str(tmp_path), kind=kind) + CALL_UNTIL_CTRL_C
     for _ in range(slow(5, 1)):
         delay, _ = interrupt(script, after=rng.uniform(0, 1))
         print(f"{kind}: {delay:.3f} s")
         assert delay < 0.2
 
 
+@pytest.mark.alone
 def test_interrupts_where_ctrl_c_is_ignored():
     """The tests of Ctrl-C pass under `nohup` and in the background of a script."""
     tests = [
@@ -277,6 +272,7 @@ for name, call in calls.items():
 """
 
 
+@pytest.mark.alone
 def test_signals_are_answered_in_every_construction():
     """Python's handlers run within 0.2 s wherever a construction is, as they do for Ctrl-C."""
     times = [f"{0.1 * k:.1f}" for k in range(1, slow(12, 3))]
@@ -290,6 +286,7 @@ def test_signals_are_answered_in_every_construction():
     assert not late, late
 
 
+@pytest.mark.alone
 def test_other_threads_run_meanwhile(rng):
     """A second Python thread gets its turns while the core computes: the GIL is free."""
     X, y = random_points(rng, 10_000, 5)

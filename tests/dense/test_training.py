@@ -462,6 +462,7 @@ def test_progress_bar(np_rng, monkeypatch, capsys):
     assert "\r\x1b[Kepoch 2/2  loss" in text
 
 
+@pytest.mark.alone
 def test_another_thread_runs_during_fit(np_rng):
     X, labels = np_rng.random((5000, 300), dtype=np.float32), np_rng.integers(0, 10, 5000)
     net = Network([300, 200, 10], seed=0)
@@ -514,6 +515,7 @@ def test_no_threads_are_left(np_rng, n_threads):
     assert threads() == before
 
 
+@pytest.mark.alone
 def test_import_is_quick():
     """At most 30 ms beyond NumPy's import, with the float half, at the best of some runs.
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from conftest import slow
+from conftest import MEMORY, slow
 from exactnet import Network, capacity, memorize, plan
 from exactnet.base.memory import available_memory
 
 SCRIPT = """
-import random, resource
+import random
 from exactnet import memorize
 from exactnet.exact.construct import memorization
 
@@ -32,15 +32,9 @@ draw = dict(
 X = [[draw() for _ in range(d)] for _ in range(n)]
 y = [rng.randrange(100) for _ in X]
 memorize([[0], [1]], [0, 1])  # whatever a first call loads
-# ru_maxrss never falls, and includes what imports needed for a moment; VmHWM can be reset
-def status(key):
-    for line in open("/proc/self/status"):
-        if line.startswith(key):
-            return int(line.split()[1]) * 1024
-open("/proc/self/clear_refs", "w").write("5")
-before = status("VmRSS")
+before = memory_now()
 net = memorize(X, y, **options)
-print(max(predictions), status("VmHWM") - before, net.bit_sizes().total / 8)
+print(max(predictions), memory_peak() - before, net.bit_sizes().total / 8)
 """
 
 
@@ -64,12 +58,7 @@ print(max(predictions), status("VmHWM") - before, net.bit_sizes().total / 8)
     ids=str,
 )
 def test_prediction_is_what_is_taken_or_somewhat_more(n, d, kind, options):
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(arguments=(n, d, kind, options))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run(MEMORY + SCRIPT.format(arguments=(n, d, kind, options)))
     assert result.returncode == 0, result.stderr
     predicted, peak, digits = map(float, result.stdout.split())
     print(f"{predicted / peak:.2f} of {peak / 2**20:.1f} MiB")
@@ -269,7 +258,9 @@ def primes(low, n):
     ],
 )
 def test_refusal_comes_before_the_work(call):
-    result = run(f"""
+    result = run(
+        MEMORY
+        + f"""
 from fractions import Fraction
 import numpy as np
 from exactnet import memorize
@@ -278,18 +269,14 @@ P = [[k, 2**3000 * k * k] for k in range(2000)]
 Z = [[k] for k in range(1000)]
 y = [k % 7 for k in range(len(P) if "P" in {call[9:12]!r} else len(Z))]
 memorize([[0], [1]], [0, 1])
-def status(key):
-    for line in open("/proc/self/status"):
-        if line.startswith(key):
-            return int(line.split()[1]) * 1024
-open("/proc/self/clear_refs", "w").write("5")
-before = status("VmRSS")
+before = memory_now()
 try:
     {call}
 except MemoryError as error:
     assert "would take about" in str(error), error
-    print(status("VmHWM") - before)
-""")
+    print(memory_peak() - before)
+"""
+    )
     assert result.stderr == ""
     print(f"{int(result.stdout) / 2**20:.1f} MiB")
     assert int(result.stdout) < 2**22 + 2**20

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from conftest import MEMORY
 from exactnet import Plan, capacity, memorize, plan
 
 # Random points as `plan` assumes them. Prints what was measured, and the prediction.
@@ -27,11 +28,6 @@ X = rng.permutation(X)[:n]
 y = rng.integers(0, 10, (n, m))
 assert len(X) == n
 
-def status(key):
-    for line in open("/proc/self/status"):
-        if line.startswith(key):
-            return int(line.split()[1]) * 1024
-
 def predicted():
     model.this_machine.cache_clear()
     name, dtype = options["construction"], options.get("dtype")
@@ -46,17 +42,17 @@ def build():
 memorize([[0, 1], [1, 0], [2, 2]], np.ones((3, m)), **options)  # what a first call loads
 memory = 0
 if os.path.exists("/proc/self/clear_refs"):
-    open("/proc/self/clear_refs", "w").write("5")
-    before = status("VmRSS")
+    before = memory_now()
 net, _ = build()
 if os.path.exists("/proc/self/clear_refs"):
-    memory = status("VmHWM") - before
+    memory = memory_peak() - before
 row = predicted()  # only now: it leaves freed memory behind, which builds would use
-# Other processes disturb times: the best of three comparisons.
-ratios = [
-    predicted().seconds / statistics.median(build()[1] for _ in range(3)) for _ in range(3)
-]
-ratio = min(ratios, key=lambda r: max(r, 1 / r))
+# Other processes disturb times: where a comparison fails it is made again, twice at most.
+factor = {factor}
+for _ in range(3):
+    ratio = predicted().seconds / statistics.median(build()[1] for _ in range(3))
+    if 1 / factor <= ratio <= factor:
+        break
 with tempfile.TemporaryDirectory() as folder:
     net.save(os.path.join(folder, "net.json"))
     size = os.path.getsize(os.path.join(folder, "net.json"))
@@ -81,11 +77,15 @@ def cases():
             yield pytest.param(shape, name, dtype, id=f"{shape}-{name}-{dtype}")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("shape", "construction", "dtype"), list(cases()))
 def test_predictions_are_within_a_factor_of_two(shape, construction, dtype):
     options = {"construction": construction} | ({"dtype": dtype} if dtype else {})
+    # the search of "integer" ends sooner or later by luck
+    factor = 2 if construction != "integer" else 4
+    script = MEMORY + SCRIPT.format(shape=shape, options=options, factor=factor)
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(shape=shape, options=options)],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=False,
@@ -106,8 +106,6 @@ def test_predictions_are_within_a_factor_of_two(shape, construction, dtype):
         spare = 2**17  # that the process may have had free
         peak = measured["memory_bytes"]
         assert peak / 2 <= row["memory_bytes"] <= 2 * (peak + spare), (row, measured)
-    # the search of "integer" ends sooner or later by luck
-    factor = 2 if construction != "integer" else 4
     assert 1 / factor <= measured["seconds_ratio"] <= factor
 
 
@@ -190,6 +188,7 @@ def test_float32_where_its_bound_can_be_kept():
     assert dtypes(2**48, 2**48) == []
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("shape", [(60_000, 784, 10), (10**6, 784, 1), (2**48, 2**48, 2**48)])
 def test_it_does_not_build(shape):
     plan(10)  # which times small builds
