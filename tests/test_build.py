@@ -57,6 +57,8 @@ def system_gmp(tmp_path):
 
 
 def test_no_system_gmp_is_needed(tmp_path, hidden_gmp):
+    if not slow(True, False):
+        pytest.skip("with --run-slow")
     built, output = build(tmp_path / "build", hidden_gmp)
     assert built, output
     assert "GMP: gmpy2's" in output

@@ -13,13 +13,17 @@ pytest.importorskip("matplotlib")
 
 FOLDER = Path(__file__).parent.parent / "docs" / "gallery"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-LONG = {  # some five seconds and more
+LONG = {  # some three seconds and more
+    "exact_scale",
     "functions_depth",
     "functions_grids",
     "functions_harder",
     "functions_sine",
+    "functions_universal",
+    "online_random_bits",
     "regularisation_dropout",
     "regularisation_penalties",
+    "vanishing_gradient",
 }
 LARGEST = 60_000  # bytes; the pictures are under version control
 

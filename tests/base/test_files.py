@@ -129,7 +129,7 @@ def test_interrupts_at_random_times(target, rng, kind):
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     interrupted = 0
     try:
-        for _ in range(slow(4000, 150)):
+        for _ in range(slow(2000, 150)):
             target.write_bytes(OLD)
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 1.2 * usual))
@@ -160,7 +160,7 @@ def test_kills(target, rng):
     net = Network([500, 200, 10], seed=0)
     net.save(target)
     whole, found = target.read_bytes(), 0
-    for _ in range(slow(100, 4)):
+    for _ in range(slow(50, 4)):
         command = [sys.executable, "-c", KILLED, target]
         writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
         for process in writers:

@@ -205,7 +205,7 @@ def test_interrupts_of_commands(tmp_path, data, rng):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     usual, whole = time.perf_counter() - start, path.read_bytes()
     statuses = []
-    for _ in range(slow(100, 4)):
+    for _ in range(slow(50, 4)):
         path.unlink(missing_ok=True)
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -138,7 +138,7 @@ def test_damaged_arrays_are_one_line(tmp_path, network, run, rng, ending):
         rng.choice([np.savez, np.savez_compressed])(clean, X=X, y=y)
     arguments = ["--target", "0"] if ending.endswith("npy") else []
     statuses = Counter()
-    for _ in range(slow(3000, 60)):
+    for _ in range(slow(1500, 60)):
         data = bytearray(clean.getvalue())
         for _ in range(rng.choice([0, 1, 1, 2, 5])):
             place = rng.randrange(len(data) + 1)

@@ -295,7 +295,7 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
         return net, callbacks
 
     stopped = 0
-    for case in range(slow(3000, 100)):
+    for case in range(slow(1500, 100)):
         n, n_classes = rng.randrange(5, 30), rng.randrange(2, 4)
         X, y = np_rng.normal(size=(n, 6)), np_rng.integers(0, n_classes, n)
         options = dict(
@@ -511,7 +511,7 @@ def test_interrupts_leave_state_and_epochs_of_the_weights(np_rng):
     old = signal.signal(signal.SIGALRM, ring)
     interrupted = 0
     try:
-        for _ in range(slow(2000, 100)):
+        for _ in range(slow(1000, 100)):
             net = Network([30, 20, 2], seed=1)
             try:
                 signal.setitimer(signal.ITIMER_REAL, 1e-3 + 0.02 * np_rng.random())

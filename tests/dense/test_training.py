@@ -527,10 +527,9 @@ def test_import_is_quick():
         "import sys; assert 'gmpy2' not in sys.modules"
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    times = [
-        float(subprocess.check_output([sys.executable, "-c", code], env=environment))
-        for _ in range(7)
-    ]
+    times = []
+    while len(times) < 7 and min(times, default=1) >= 0.03:
+        times.append(float(subprocess.check_output([sys.executable, "-c", code], env=environment)))
     assert min(times) < 0.03
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import random_points
+from conftest import random_points, slow
 from exactnet import ExactNetwork, Network, capacity, certificate, memorize, verify
 from exactnet.datasets import load_digits
 from reference import forward, fractions
@@ -86,7 +86,7 @@ def test_theorem4_for_every_number_of_points(rng, a1, m):
     """All widths a2 up to 9 and all N up to the capacity, twice: 3,150 random cases in all."""
     for a2 in range(m, 10):
         most = a1 * (a2 // m) + a2 % m
-        for n_points in [*range(1, most + 1)] * 2:
+        for n_points in [*range(1, most + 1)] * slow(2, 1):
             net, X, y = random_case(rng, a1, a2, m, n_points)
             assert_exact(net, X, y, oracle=n_points == most or rng.random() < 0.1)
 
