@@ -249,7 +249,7 @@ def test_the_digest_does_not_depend_on_how_data_are_given(rng):
     def digest(X, y):
         return data_digest(Data(X, y))
 
-    for _ in range(30):
+    for _ in range(slow(30, 8)):
         n, m = rng.randrange(1, 2500), rng.randrange(1, 4)
         X = [[rng.randrange(-40, 40) / 8 for _ in range(m)] for _ in range(n)]
         y = [[rng.randrange(-3, 3), rng.random()] for _ in range(n)]
