@@ -51,3 +51,5 @@ def test_wrong_data():
         Dataset([[1], [2]], [3])
     with pytest.raises(TypeError, match="must be arrays or sequences, not int"):
         Dataset(3)
+    with pytest.raises(ValueError, match="data must have rows, not be the number 3"):
+        Dataset(np.array(3))

@@ -100,6 +100,9 @@ class Frame:
         self.columns = columns
         self.dtypes = [c.dtype for c in columns]
 
+    def __len__(self):
+        return len(self.columns[0])
+
     def to_numpy(self, dtype=None):
         return np.column_stack([c.astype(dtype) if dtype else c for c in self.columns])
 
@@ -111,6 +114,9 @@ def test_data_frames_are_not_rounded():
     assert values(as_points(frame)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
     same = Frame([np.array([1, 2]), np.array([3, 4])])
     assert values(as_points(same)) == [[1, 3], [2, 4]]
+    data = Dataset(frame)
+    frame.columns[0][0] = 7
+    assert values(as_points(data)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
 
 
 def test_matrices():

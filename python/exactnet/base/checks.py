@@ -82,6 +82,16 @@ def refuse_mask(values: Any, name: str) -> None:
         raise ValueError(f"{name} has masked entries: fill them, or leave their rows out")
 
 
+def is_mixed_frame(values: Any) -> bool:
+    """Whether it is a data frame whose columns have no type in common.
+
+    Such a one would round large integers beside floats.
+    """
+    if not hasattr(values, "to_numpy") or np.ndim(getattr(values, "dtypes", 0)) != 1:
+        return False
+    return len({str(dtype) for dtype in values.dtypes}) > 1
+
+
 def real_array(values: Any, name: str) -> npt.NDArray[Any]:
     """Return an array of real numbers; no copy of one."""
     refuse_mask(values, name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
+
+from exactnet.base.checks import is_mixed_frame, shown
 
 T = TypeVar("T")
 
@@ -27,15 +30,16 @@ class Dataset:
 
     Attributes
     ----------
-    X, y : ndarray, or list
+    X, y : ndarray, list, or a frame of columns of several types
         The data as they were given. They are copied: later changes of the originals have no effect,
         and the arrays are read-only.
 
     Raises
     ------
     ValueError
-        If X and y are not of the same length. What else may be wrong, such as a number that is not
-        finite, is an error of the function that gets the data, as it depends on that.
+        If X and y are not of the same length, or single numbers. What else may be wrong, such as a
+        number that is not finite, is an error of the function that gets the data, as it depends on
+        that.
 
     Examples
     --------
@@ -85,9 +89,13 @@ class Dataset:
 
 def _kept(values: Any) -> Any:
     """Copy data, so that nobody changes them."""
+    if is_mixed_frame(values):
+        return copy.deepcopy(values)
     if not isinstance(values, np.ndarray) and hasattr(values, "__array__"):
         values = np.asarray(values)  # a frame or a tensor
     if isinstance(values, np.ndarray):
+        if not values.ndim:
+            raise ValueError(f"data must have rows, not be the number {shown(values.item())}")
         values = values.copy()
         values.flags.writeable = False
         return values

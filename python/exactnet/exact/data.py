@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet.base.checks import is_mixed_frame
 from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
 from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
@@ -190,10 +191,8 @@ def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
         return values.data
     if isinstance(values, np.ndarray):
         return np.asarray(values)  # no np.matrix, whose rows are matrices
-    if hasattr(values, "to_numpy") and np.ndim(getattr(values, "dtypes", 0)) == 1:
-        # a DataFrame: a common type for all columns would round large integers beside floats
-        kinds = {str(dtype) for dtype in values.dtypes}
-        return np.asarray(values.to_numpy(dtype=object) if len(kinds) > 1 else values.to_numpy())
+    if is_mixed_frame(values):
+        return np.asarray(values.to_numpy(dtype=object))
     if hasattr(values, "__array__") and not np.isscalar(values):
         return np.asarray(values)  # pandas, PyTorch
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
