@@ -42,12 +42,10 @@ Activation: TypeAlias = str | Sigmoid | LeakyReLU | Step
 # Range of the parameters' magnitudes.
 _LEAST, _MOST = 1e-18, 1e18
 
-NAMES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax")
-_OBJECTS: dict[str, Sigmoid | LeakyReLU | Step] = {
-    "sigmoid": Sigmoid(),
-    "leaky_relu": LeakyReLU(),
-    "step": Step(),
-}
+# Those of hidden layers that can be trained, and all.
+HIDDEN = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
+NAMES = (*HIDDEN, "step", "softmax")
+OBJECTS = (Sigmoid, LeakyReLU, Step)
 
 
 def describe(activation: Activation) -> tuple[str, float, float]:
@@ -58,10 +56,11 @@ def describe(activation: Activation) -> tuple[str, float, float]:
                 f"unknown activation {shown(activation)}; known are {', '.join(NAMES)}, "
                 "Sigmoid(...), LeakyReLU(...) and Step(...)"
             )
-        if activation not in _OBJECTS:
+        kind = next((kind for kind in OBJECTS if kind.name == activation), None)
+        if kind is None:
             return activation, 1.0, 0.0
-        activation = _OBJECTS[activation]
-    if not isinstance(activation, Sigmoid | LeakyReLU | Step):
+        activation = kind()
+    if not isinstance(activation, OBJECTS):
         raise ValueError(
             f"an activation must be a name or an object of this module, not {shown(activation)}"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactnet.activations import HIDDEN
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
     add_json,
@@ -22,7 +23,6 @@ from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.initialization import INITS
 from exactnet.dense.network import LOSSES, Network
 
-_ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
 # Integers from 0 are taken for classes below the first number, if not said otherwise; and at all
 # below the second, for each is an output of the network.
 _LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
@@ -57,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--activation",
-        choices=_ACTIVATIONS,
+        choices=HIDDEN,
         default="sigmoid",
         help="of the hidden layers; default: sigmoid",
     )
     parser.add_argument(
         "--output-activation",
-        choices=(*_ACTIVATIONS, "softmax"),
+        choices=(*HIDDEN, "softmax"),
         help="default: sigmoid to classify, softmax with cross_entropy, linear to regress",
     )
     parser.add_argument(

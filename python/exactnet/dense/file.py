@@ -6,12 +6,13 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
+from exactnet.activations import OBJECTS, Activation, describe
 from exactnet.base.files import as_name, atomic_write, parts
 from exactnet.dense.history import OptimizerState
 from exactnet.dense.layers import check_shapes
@@ -193,8 +194,7 @@ def _activation(entry: Any) -> Activation:
     elif isinstance(entry, dict) and all(
         type(entry.get(key)) in (int, float) for key in ("slope", "threshold")
     ):
-        slope, threshold = entry["slope"], entry["threshold"]
-        candidates = (Sigmoid(slope, threshold), LeakyReLU(slope), Step(threshold))
+        candidates = (kind(**{f.name: entry[f.name] for f in fields(kind)}) for kind in OBJECTS)
         # The comparison refuses what the kind has no place for, and unknown keys.
         activation = next((a for a in candidates if _activation_entry(a) == entry), None)
     if activation is None:

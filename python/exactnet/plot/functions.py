@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.activations import Activation, LeakyReLU, Sigmoid, Step, describe
+from exactnet.activations import OBJECTS, Activation, describe
 from exactnet.base.checks import shown
 from exactnet.dense.network import Network
 from exactnet.plot.axes import COLORS, NEGATIVE, POSITIVE, given_or_new, legend_above
@@ -164,7 +164,7 @@ def activation_functions(
     >>> ax.get_legend().get_texts()[2].get_text()
     'sigmoid, slope 4, threshold 1'
     """
-    single = isinstance(names, str | Sigmoid | LeakyReLU | Step)
+    single = isinstance(names, (str, *OBJECTS))
     activations: list[Any] = [names] if single else list(names)  # type: ignore[arg-type]
     if not activations:
         raise ValueError("names holds no activation")

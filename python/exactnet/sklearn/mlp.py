@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from exactnet import _core
-from exactnet.activations import NAMES, Activation, LeakyReLU, Sigmoid
+from exactnet.activations import HIDDEN, OBJECTS, Activation
 from exactnet.base.checks import refuse_mask
 from exactnet.dense.callbacks import Callback, check_callbacks
 from exactnet.dense.history import DivergenceError, History
@@ -46,10 +46,9 @@ class BaseMLP(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(numbers.Integral, 1, None, closed="left")],
         "activation": [
-            StrOptions({*NAMES, *_ALIASES} - {"step", "softmax"}),
+            StrOptions({*HIDDEN, *_ALIASES}),
             "array-like",
-            Sigmoid,
-            LeakyReLU,
+            *(kind for kind in OBJECTS if kind.name in HIDDEN),
         ],
         "solver": [StrOptions({"sgd", "adam"})],
         "penalty": [
@@ -341,7 +340,7 @@ class BaseMLP(BaseEstimator):
     def _new_network(self, n_features: int, n_outputs: int, seed: int) -> Network:
         sizes = self._sizes(n_features, n_outputs)
         given: Any = self.activation
-        single = isinstance(given, str | Sigmoid | LeakyReLU)
+        single = isinstance(given, (str, *OBJECTS))
         hidden = [given] * (len(sizes) - 2) if single else list(given)
         if len(hidden) != len(sizes) - 2:
             raise ValueError(
