@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -61,7 +62,10 @@ struct Problem {
                               biases[l].data()});
         }
     }
-    Data<float> data() const { return {x.data(), n, {nullptr, labels.data()}}; }
+    std::shared_ptr<const Samples<float>> samples() const {
+        return std::make_shared<const Samples<float>>(x.data(), n, sizes.front());
+    }
+    Data<float> data() const { return {samples(), {nullptr, labels.data()}}; }
     std::vector<float> parameters() const {
         std::vector<float> all;
         for (const auto& w : weights) all.insert(all.end(), w.begin(), w.end());
@@ -111,8 +115,8 @@ TEST(an_epoch_allocates_nothing) {
         for (const Optimizer& optimizer : optimizers()) {
             for (const std::size_t n_threads : {1U, 2U}) {
                 Problem problem(500, zeros, {100, 40, 20, 10});
-                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 32,
-                                       Loss::cross_entropy, optimizer, n_threads);
+                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                                       {32, Loss::cross_entropy, optimizer, n_threads});
                 trainer.read();
                 const std::vector<double> rates(3, 0.02);
                 std::vector<double> losses(3), seconds(3), norms(9);
@@ -135,8 +139,8 @@ TEST(threads_do_not_change_a_bit) {
             std::vector<double> expected_losses;
             for (const std::size_t n_threads : {1U, 2U, 3U, 7U}) {
                 Problem problem(203, zeros, {300, 150, 70, 10});
-                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 20,
-                                       Loss::cross_entropy, optimizer, n_threads);
+                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                                       {20, Loss::cross_entropy, optimizer, n_threads});
                 trainer.read();
                 const std::vector<double> losses = train(trainer, 3, true);
                 trainer.write();
@@ -151,14 +155,79 @@ TEST(threads_do_not_change_a_bit) {
     }
 }
 
+TEST(trainers_share_samples) {
+    for (const double zeros : {0.0, 0.8}) {
+        Problem problem(203, zeros, {300, 70, 10});
+        const auto samples = problem.samples();
+        CHECK(samples->sparse() == (zeros != 0));
+        std::vector<std::vector<float>> results;
+        for (const std::shared_ptr<const Samples<float>>& of :
+             {samples, samples, problem.samples()}) {
+            Problem copy = problem;
+            for (std::size_t l = 0; l < copy.layers.size(); ++l) {
+                copy.layers[l].weights = copy.weights[l].data();
+                copy.layers[l].biases = copy.biases[l].data();
+            }
+            Trainer<float> trainer(copy.layers, kernels<float>(""),
+                                   {of, {nullptr, copy.labels.data()}},
+                                   {20, Loss::cross_entropy, {}});
+            trainer.read();
+            train(trainer, 3, true);
+            trainer.write();
+            results.push_back(copy.parameters());
+        }
+        CHECK(results[0] == results[1] && results[1] == results[2]);
+        CHECK(results[0] != problem.parameters());
+        CHECK(samples.use_count() == 1);  // no trainer is left
+    }
+}
+
+TEST(an_evaluation_counts_what_predictions_tell) {
+    for (const std::size_t n : {3U, 100U, 500U}) {
+        Problem problem(n, 0, {30, 20, 10});
+        const Kernels<float>& best = kernels<float>("");
+        std::vector<float> outputs(n * 10);
+        CHECK(predict(problem.layers, best, problem.x.data(), n, outputs.data()));
+        std::size_t correct = 0;
+        for (std::size_t r = 0; r < n; ++r) {
+            const auto row = outputs.begin() + static_cast<std::ptrdiff_t>(10 * r);
+            correct += std::max_element(row, row + 10) - row == problem.labels[r] ? 1U : 0U;
+        }
+        const auto evaluated = [&](const std::int64_t* classes) {
+            return evaluate(problem.layers, best, Loss::cross_entropy, problem.x.data(), n,
+                            problem.data().targets, classes);
+        };
+        const Evaluation with = evaluated(problem.labels.data()), without = evaluated(nullptr);
+        CHECK(with.finite && without.finite);
+        CHECK(with.correct == correct);
+        CHECK(without.correct == 0);
+        CHECK(with.loss == without.loss);
+        problem.x[30 * n - 1] = std::nanf("");
+        CHECK(!evaluated(nullptr).finite);
+    }
+}
+
+TEST(a_single_output_tells_two_classes) {
+    float w = 1, b = 0;
+    const std::vector<float> x{-2, 0, 1, 3};
+    const std::vector<std::int64_t> classes{0, 0, 1, 0};
+    const std::vector<float> values(4);
+    for (const auto kind : {ActivationKind::sigmoid, ActivationKind::softmax}) {
+        const std::vector<Layer<float>> layers{{1, 1, {kind}, &w, &b}};
+        const Evaluation result = evaluate(layers, kernels<float>(""), Loss::quadratic, x.data(), 4,
+                                           {values.data()}, classes.data());
+        CHECK(result.correct == 3);  // of softmax, all are of class 0
+    }
+}
+
 TEST(instruction_sets_with_fma_give_the_same_bits) {
     for (const Optimizer& optimizer : optimizers()) {
         std::vector<std::vector<float>> results;
         for (const std::string& isa : supported_isas()) {
             if (isa == "baseline") continue;
             Problem problem(100, 0.8, {130, 33, 17, 10});
-            Trainer<float> trainer(problem.layers, kernels<float>(isa), problem.data(), 20,
-                                   Loss::cross_entropy, optimizer);
+            Trainer<float> trainer(problem.layers, kernels<float>(isa), problem.data(),
+                                   {20, Loss::cross_entropy, optimizer});
             trainer.read();
             train(trainer, 3, true);
             trainer.write();
@@ -170,8 +239,8 @@ TEST(instruction_sets_with_fma_give_the_same_bits) {
 
 TEST(more_threads_than_samples_in_a_batch) {
     Problem problem(9, 0, {5, 4, 3});
-    Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 2,
-                           Loss::cross_entropy, {}, 5);
+    Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                           {2, Loss::cross_entropy, {}, 5});
     trainer.read();
     std::size_t count = 0;
     train(trainer, 2, false, [](std::size_t) {}, 0.1, &count);
@@ -181,8 +250,8 @@ TEST(more_threads_than_samples_in_a_batch) {
 TEST(an_error_between_batches_keeps_the_finished_ones) {
     for (const std::size_t n_threads : {1U, 2U}) {
         Problem whole(96, 0, {30, 20, 10}), part(96, 0, {30, 20, 10});
-        Trainer<float> trainer(part.layers, kernels<float>(""), part.data(), 32,
-                               Loss::cross_entropy, {}, n_threads);
+        Trainer<float> trainer(part.layers, kernels<float>(""), part.data(),
+                               {32, Loss::cross_entropy, {}, n_threads});
         trainer.read();
         int polls = 0;
         const auto poll = [&](std::size_t n_batches) {
@@ -191,8 +260,8 @@ TEST(an_error_between_batches_keeps_the_finished_ones) {
         CHECK_THROWS(train(trainer, 1, false, poll), std::runtime_error);
         trainer.write();
         whole.n = 64;  // two batches
-        Trainer<float> two(whole.layers, kernels<float>(""), whole.data(), 32, Loss::cross_entropy,
-                           {});
+        Trainer<float> two(whole.layers, kernels<float>(""), whole.data(),
+                           {32, Loss::cross_entropy, {}});
         two.read();
         train(two, 1, false);
         two.write();
@@ -207,8 +276,8 @@ TEST(divergence_restores_the_weights_before_the_epoch) {
             for (float& value : w) value *= 1e20F;
         }
         const std::vector<float> before = problem.parameters();
-        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 10,
-                               Loss::cross_entropy, optimizers()[1], n_threads);
+        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                               {10, Loss::cross_entropy, optimizers()[1], n_threads});
         trainer.read();
         std::size_t count = 9;
         const std::vector<double> losses =
@@ -224,8 +293,8 @@ TEST(an_interrupt_leaves_no_infinite_weights) {
     for (const Optimizer& optimizer : optimizers()) {
         Problem problem(100, 0, {30, 20, 10});
         const std::vector<float> before = problem.parameters();
-        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(), 10,
-                               Loss::cross_entropy, optimizer);
+        Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                               {10, Loss::cross_entropy, optimizer});
         trainer.read();
         bool infinite = false;
         const auto poll = [&](std::size_t n_batches) {
@@ -253,7 +322,7 @@ TEST(an_error_within_a_batch_leaves_a_whole_number_of_them) {
                                      std::size_t& heard) {
                 Problem problem(n_batches * batch_size, zeros, sizes);
                 Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                                       batch_size, Loss::cross_entropy, optimizer, n_threads);
+                                       {batch_size, Loss::cross_entropy, optimizer, n_threads});
                 trainer.read();
                 std::size_t polls = 0;
                 heard = 0;

@@ -83,10 +83,9 @@ def rounding_error(
         raise TypeError(f"network must be a Network, not {type(network).__name__}")
     n_threads = thread_count(n_threads)
     core = to_exact(network)._parameters().to_core()
-    if isinstance(X, Dataset):
-        samples = X._prepare(("samples", network.dtype), lambda: network._samples(X.X))
-    else:
-        samples = network._samples(X).copy()  # read twice, while others may write to X
+    samples = network._samples(X)
+    if not isinstance(X, Dataset):
+        samples = samples.copy()  # read twice, while others may write to X
     outputs = network.predict(samples)
     finite = np.isfinite(outputs)
     if not finite.all():
