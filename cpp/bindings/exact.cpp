@@ -58,7 +58,7 @@ void check_table(const OwnedTable& owned) {
 
 /// Computes without the GIL, so that other Python threads run meanwhile. That is safe because
 /// `compute` touches no Python object: tables and networks hold copies, or borrow the array of a
-/// _tables.Table, which nobody writes to; the monitor takes the GIL for itself.
+/// Table.core, which nobody writes to; the monitor takes the GIL for itself.
 template <class Compute>
 auto without_gil(const py::object& progress, const Compute& compute) {
     exact::memory::renew();
