@@ -335,7 +335,9 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "message"), PARAMETERS, ids=str)
+@pytest.mark.parametrize(
+    ("parameters", "message"), PARAMETERS, ids=lambda value: str(value).split(" at 0x")[0]
+)
 def test_bad_parameters(parameters, message):
     model = MLPClassifier(**{"hidden_layer_sizes": 5, **parameters})
     with pytest.raises(ValueError, match=message):

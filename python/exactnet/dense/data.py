@@ -92,6 +92,8 @@ class Data:
                 raise ValueError(f"{name} has shape {array.shape} but X has {n} samples")
             if array.dtype.kind not in "iub":
                 raise ValueError(f"{name} must be integer labels or (samples, outputs)")
+            # The core trusts them: nobody may write into those that have been looked at.
+            array = array.copy()
             self._range = int(array.min()), int(array.max())
             self._labels = np.require(array, np.int64, ["C", "A"])
         else:
