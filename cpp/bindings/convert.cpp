@@ -2,8 +2,6 @@
 
 #include <gmpy2.h>
 
-#include <utility>
-
 #include "exact/memory.hpp"
 
 namespace exactnet::bindings {

@@ -1,10 +1,7 @@
 #include <pybind11/stl.h>
 
-#include <array>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "convert.hpp"
