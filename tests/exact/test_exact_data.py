@@ -271,17 +271,19 @@ def test_a_dataset_has_its_targets():
     net = memorize(X, Y)
     data, points = Dataset(X, Y), Dataset(X)
     for call in (memorize, lambda *pair: verify(net, *pair)):
-        with pytest.raises(ValueError, match="y must be left out where X is a Dataset"):
+        with pytest.raises(ValueError, match="y must be left out: X is a Dataset, with its own"):
             call(data, Y)
-        with pytest.raises(ValueError, match="X is a Dataset without targets"):
+        with pytest.raises(ValueError, match="X is a Dataset without y"):
             call(points)
-    with pytest.raises(ValueError, match="y_new must be left out where x_new is a Dataset"):
+    with pytest.raises(
+        ValueError, match="y_new must be left out: x_new is a Dataset, with its own"
+    ):
         net.extend(data, Y)
-    with pytest.raises(ValueError, match="x_new is a Dataset without targets"):
+    with pytest.raises(ValueError, match="x_new is a Dataset without y"):
         net.extend(points)
-    with pytest.raises(ValueError, match="X is a Dataset without targets"):
+    with pytest.raises(ValueError, match="X is a Dataset without y"):
         net.save("no file", claim_for=points)
-    with pytest.raises(ValueError, match="chunk 1: X is a Dataset without targets"):
+    with pytest.raises(ValueError, match="chunk 1: X is a Dataset without y"):
         verify(net, [data, points])
     with pytest.raises(TypeError, match="y must be an array or a list, not NoneType"):
         memorize(X)

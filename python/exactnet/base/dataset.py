@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from exactnet.base.checks import is_mixed_frame, shown
+from exactnet.base.checks import entries, is_mixed_frame, shown
 
 T = TypeVar("T")
 
@@ -85,6 +85,27 @@ class Dataset:
                 self._prepared[key] = make()
             value: T = self._prepared[key]
             return value
+
+
+def check_given(X: Any, y: Any, names: tuple[str, str]) -> None:
+    """Look whether there are targets, and whether only a Dataset or only y brings them."""
+    if not isinstance(X, Dataset):
+        if y is None:
+            raise ValueError(f"{names[1]} is missing; only a Dataset brings its own")
+    elif y is not None:
+        raise ValueError(f"{names[1]} must be left out: {names[0]} is a Dataset, with its own")
+    elif X.y is None:
+        raise ValueError(f"{names[0]} is a Dataset without y, which is needed: Dataset(X, y)")
+
+
+def pair_of(data: Any, name: str) -> tuple[Any, Any]:
+    """Return X and y of an argument that is a pair, or a Dataset and None."""
+    if isinstance(data, Dataset):
+        return data, None
+    pair = entries(data, name, "(X, y)")
+    if len(pair) != 2:
+        raise ValueError(f"{name} must be (X, y), not {shown(data)}")
+    return pair[0], pair[1]
 
 
 def _kept(values: Any) -> Any:

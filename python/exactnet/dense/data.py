@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.base.checks import entries, real_array, shown
-from exactnet.base.dataset import Dataset
+from exactnet.base.checks import real_array
+from exactnet.base.dataset import Dataset, check_given
 from exactnet.dense.layers import Layers
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -186,27 +186,6 @@ class Data:
                 classes = network._decided(values).astype(np.int64)
             self._classes[by_largest] = classes
         return self._classes[by_largest]
-
-
-def check_given(X: Any, y: Any, names: tuple[str, str]) -> None:
-    """Look whether there are targets, and whether only a Dataset or only y brings them."""
-    if not isinstance(X, Dataset):
-        if y is None:
-            raise ValueError(f"{names[1]} is missing; only a Dataset brings its own")
-    elif y is not None:
-        raise ValueError(f"{names[1]} must be left out: {names[0]} is a Dataset, with its own")
-    elif X.y is None:
-        raise ValueError(f"{names[0]} is a Dataset without y, which is needed: Dataset(X, y)")
-
-
-def pair_of(validation_data: Any) -> tuple[Any, Any]:
-    """Return what `fit` is given to validate with as X and y."""
-    if isinstance(validation_data, Dataset):
-        return validation_data, None
-    pair = entries(validation_data, "validation_data", "(X, y)")
-    if len(pair) != 2:
-        raise ValueError(f"validation_data must be (X, y), not {shown(validation_data)}")
-    return pair[0], pair[1]
 
 
 def sample_weights(sample_weight: Any, samples: Samples) -> Array:

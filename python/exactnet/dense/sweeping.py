@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from exactnet.base.checks import entries, positive_integer, real_array, shown
-from exactnet.base.dataset import Dataset
+from exactnet.base.dataset import Dataset, check_given, pair_of
 from exactnet.dense import training
 from exactnet.dense.callbacks import check_callbacks
-from exactnet.dense.data import check_given, pair_of, raise_not_finite
+from exactnet.dense.data import raise_not_finite
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.dense.options import Options
@@ -133,7 +133,7 @@ def sweep(
     validation = None
     if validation_data is not None:
         names = "validation X", "validation y"
-        validation = _checked(*pair_of(validation_data), names)
+        validation = _checked(*pair_of(validation_data, "validation_data"), names)
     if progress is not None and not callable(progress):
         raise ValueError(f"progress must be callable or None, not {shown(progress)}")
     cancelled = threading.Event()

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from exactnet import _core
+from exactnet.base.dataset import pair_of
 from exactnet.base.progress import ProgressBar
 from exactnet.dense.callbacks import StopTraining
-from exactnet.dense.data import Data, pair_of, raise_not_finite, sample_weights
+from exactnet.dense.data import Data, raise_not_finite, sample_weights
 from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
@@ -48,7 +49,9 @@ def fit(
     validation = None
     if validation_data is not None:
         names = "validation X", "validation y"
-        validation = Data.of(network, *pair_of(validation_data), names, options.loss)
+        validation = Data.of(
+            network, *pair_of(validation_data, "validation_data"), names, options.loss
+        )
         validation.samples.require_finite(names[0])
     trainer = _TRAINERS[network.dtype.name](
         network._core,

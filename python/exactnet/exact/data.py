@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.checks import is_mixed_frame
-from exactnet.base.dataset import Dataset
+from exactnet.base.dataset import Dataset, check_given
 from exactnet.base.memory import available_memory
 from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
@@ -99,10 +99,7 @@ class Data:
         if not isinstance(X, Dataset):
             self.targets = as_targets(y, n_points, y_name, limit)
             return
-        if y is not None:
-            raise ValueError(f"{y_name} must be left out where {x_name} is a Dataset, which has it")
-        if X.y is None:
-            raise ValueError(f"{x_name} is a Dataset without targets: make it of X and y")
+        check_given(X, y, names)
         self.targets = X._prepare("exact targets", lambda: as_targets(X.y, n_points, y_name, limit))
 
     def rows(self, index: npt.NDArray[np.intp]) -> Data:

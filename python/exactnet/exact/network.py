@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.base.checks import entries, shown, thread_count
-from exactnet.base.dataset import Dataset
+from exactnet.base.checks import thread_count
+from exactnet.base.dataset import pair_of
 from exactnet.base.progress import Progress
 from exactnet.exact import extension, file
 from exactnet.exact.data import Data, as_points
@@ -205,13 +205,7 @@ class ExactNetwork:
             # read once: what is claimed is claimed of the numbers that were verified, whatever
             # other threads write to data and network meanwhile
             parameters = parameters.copy()
-            if isinstance(claim_for, Dataset):
-                data = Data(claim_for)
-            else:
-                pair = entries(claim_for, "claim_for", "(X, y)")
-                if len(pair) != 2:
-                    raise ValueError(f"claim_for must be (X, y), not {shown(claim_for)}")
-                data = Data(*pair)
+            data = Data(*pair_of(claim_for, "claim_for"))
             parameters.check_data(data)
             _, n_wrong, first_wrong, _ = _core.verify(
                 parameters.to_core(), data.points.core, data.targets.core

@@ -58,19 +58,16 @@ class Parameters(NamedTuple):
 
     def check_features(self, n_features: int, name: str = "X") -> None:
         """Raise ValueError unless the network takes that many features."""
-        if n_features != self.layer_sizes[0]:
-            raise ValueError(
-                f"{name} has {n_features} features but the network takes {self.layer_sizes[0]}"
-            )
+        expected = self.weights[0].shape[1]
+        if n_features != expected:
+            raise ValueError(f"{name} has {n_features} features but the network takes {expected}")
 
     def check_data(self, data: Data, names: tuple[str, str] = ("X", "y")) -> None:
         """Raise ValueError unless the network takes such points and has such outputs."""
         self.check_features(data.points.shape[1], names[0])
-        n_outputs = data.targets.shape[1]
-        if n_outputs != self.layer_sizes[-1]:
-            raise ValueError(
-                f"{names[1]} has {n_outputs} outputs but the network has {self.layer_sizes[-1]}"
-            )
+        n_outputs, expected = data.targets.shape[1], len(self.weights[-1])
+        if n_outputs != expected:
+            raise ValueError(f"{names[1]} has {n_outputs} outputs but the network has {expected}")
 
     def copy(self) -> Parameters:
         """Return copies of the arrays, which others may write to."""
