@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -18,8 +18,16 @@ from exactnet.dense.callbacks import Callback
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.sklearn.mlp import BaseMLP
+from exactnet.sklearn.preparation import Keep
 
 Array: TypeAlias = npt.NDArray[Any]
+
+
+def _labels(y: Array) -> tuple[Array, Array]:
+    """Return the classes that occur, and the number among these of every sample's."""
+    check_classification_targets(y)
+    present, codes = np.unique(y, return_inverse=True)
+    return present, codes
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -108,6 +116,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     classes_: Array
+    _several = False
     _loss = "cross_entropy"
     _output = "softmax"
 
@@ -177,7 +186,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -188,12 +197,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
-        y : array-like (n_samples,)
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,); none with a Dataset
             Labels of any kind.
         sample_weight : array-like (n_samples,), optional
             Factors of the samples' losses.
-        X_val, y_val : array-like, optional
+        X_val, y_val : array-like, or Dataset with y, optional
             Validation data, evaluated after every epoch.
         callbacks : iterable of callable
             As of `Network.fit`. What one raises ends the training; the network is kept.
@@ -216,14 +225,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return result
 
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> MLPClassifier:
         """Train one epoch on some of the data, from where the last call ended.
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
-        y : array-like (n_samples,)
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,); none with a Dataset
         classes : array-like (n_classes,)
             All labels that will ever come; only the first call needs it.
         sample_weight : array-like (n_samples,), optional
@@ -278,25 +287,28 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             logarithms: Array = np.log(self.predict_proba(X))
         return logarithms
 
-    def _targets(self, y: Array, fresh: bool, incremental: bool, classes: Any) -> tuple[Array, int]:
-        check_classification_targets(y)
+    def _targets(
+        self, y: Array, fresh: bool, incremental: bool, classes: Any, keep: Keep
+    ) -> tuple[Array, int]:
+        present, codes = keep((MLPClassifier, "labels"), lambda: _labels(y))
         if incremental:
             if fresh and hasattr(self, "classes_"):
                 del self.classes_  # of a call that has failed
             _check_partial_fit_first_call(self, classes)
             self.classes_ = np.asarray(self.classes_)
-            codes = self._codes(y, "y")
-        elif fresh:
-            self.classes_, codes = np.unique(y, return_inverse=True)
-        else:
-            present = np.unique(y)
             if not np.array_equal(present, self.classes_):
-                raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {present}"
-                )
-            codes = self._codes(y, "y")
+                codes = self._codes(present, "y")[codes]
+        elif fresh:
+            self.classes_ = present
+        elif not np.array_equal(present, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {present}"
+            )
         return self._encoded(codes), len(self.classes_)
+
+    def _kind(self) -> tuple[Hashable, ...]:
+        return MLPClassifier, self.dtype, *self.classes_.tolist()
 
     def _codes(self, y: Array, name: str) -> Array:
         found = np.isin(y, self.classes_)

@@ -15,6 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from exactnet.base.checks import refuse_mask
+from exactnet.base.dataset import Dataset
+from exactnet.dense.data import check_given
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_floats
@@ -102,14 +104,14 @@ class Memorizer(BaseEstimator):
         self.n_threads = n_threads
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Memorizer:
+    def fit(self, X: Any, y: Any = None) -> Memorizer:
         """Construct the network.
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
+        X : array-like (n_samples, n_features), or Dataset with y
             Integers and floats are taken as they are.
-        y : array-like (n_samples,), or (n_samples, n_outputs) in regression
+        y : array-like (n_samples,), or (n_samples, n_outputs) in regression; none with a Dataset
 
         Returns
         -------
@@ -128,6 +130,9 @@ class Memorizer(BaseEstimator):
         """
         self._validate_params()
         classify = self.task == "classification"
+        if isinstance(X, Dataset):
+            check_given(X, y, ("X", "y"))
+            X, y = X.X, X.y
         refuse_mask(X, "X")
         refuse_mask(y, "y")
         X, y = validate_data(self, X, y, multi_output=not classify, y_numeric=not classify)
@@ -170,6 +175,8 @@ class Memorizer(BaseEstimator):
             If X is not finite or does not fit the network.
         """
         check_is_fitted(self, "network_")
+        if isinstance(X, Dataset):
+            X = X.X
         refuse_mask(X, "X")
         X = validate_data(self, X, reset=False)
         if self.arithmetic == "exact":

@@ -5,32 +5,34 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     check_non_negative,
-    validate_data,
 )
 
-from exactnet import _core
 from exactnet.activations import HIDDEN, OBJECTS, Activation
 from exactnet.base.checks import refuse_mask
+from exactnet.base.dataset import Dataset
+from exactnet.dense import options
 from exactnet.dense.callbacks import Callback, check_callbacks
+from exactnet.dense.data import check_given
 from exactnet.dense.history import DivergenceError, History
 from exactnet.dense.initialization import INITS
 from exactnet.dense.network import Network
+from exactnet.dense.training import fit as train
 from exactnet.sklearn.convergence import Monitor
+from exactnet.sklearn.preparation import Keep, once, read, read_samples
 from exactnet.sklearn.random_state import seed_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -176,8 +178,15 @@ class BaseMLP(BaseEstimator):
 
     _loss: ClassVar[str]
     _output: ClassVar[str]
+    _several: ClassVar[bool]  # whether y may have several columns
 
-    def _targets(self, y: Array, fresh: bool, incremental: bool, classes: Any) -> tuple[Array, int]:
+    def _kind(self) -> tuple[Hashable, ...]:
+        """Return what decides, beside the data, what the network is given of them."""
+        return BaseMLP, self.dtype
+
+    def _targets(
+        self, y: Array, fresh: bool, incremental: bool, classes: Any, keep: Keep
+    ) -> tuple[Array, int]:
         """Return y as the network takes it and the number of outputs."""
         raise NotImplementedError
 
@@ -215,19 +224,10 @@ class BaseMLP(BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True")
         dtype = np.dtype(self.dtype)
         fresh = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        with np.errstate(over="ignore"):  # what becomes infinite is refused
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                dtype=dtype,
-                order="C",
-                multi_output=not is_classifier(self),
-                ensure_all_finite=False,
-                reset=fresh,
-            )
-        self._check_finite(X)
-        y, n_outputs = self._targets(y, fresh, incremental, classes)
+        data = X if isinstance(X, Dataset) else None
+        X, y = read(self, X, y, dtype, several=self._several, reset=fresh)
+        keep = once if data is None else data._prepare
+        y, n_outputs = self._targets(y, fresh, incremental, classes, keep)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=dtype)
@@ -248,6 +248,7 @@ class BaseMLP(BaseEstimator):
                     f"the network that is to be trained further is of {network.dtype}, not {dtype}"
                 )
 
+        whole = X
         X, y, weights, X_val, y_val = self._split(
             X, y, weights, *validation, n_outputs=n_outputs, seed=seed
         )
@@ -265,34 +266,12 @@ class BaseMLP(BaseEstimator):
         done = 0 if fresh else len(self.loss_curve_)
         history, refused = None, False
         try:
-            history = network.fit(
-                X,
-                y,
-                epochs=done + (1 if incremental else self.max_iter),
-                initial_epoch=done,
-                batch_size=min(200, len(X))
-                if isinstance(self.batch_size, str)
-                else self.batch_size,
-                learning_rate=self.learning_rate_init
-                if isinstance(self.learning_rate, str)
-                else self.learning_rate,
-                optimizer=self.solver,
-                momentum=self.momentum if self.solver == "sgd" else 0.0,
-                nesterov=self.nesterovs_momentum,
-                betas=(self.beta_1, self.beta_2),
-                epsilon=self.epsilon,
-                loss=self._loss,
-                # an unnecessary penalty costs time
-                penalty=self.penalty if self.alpha else None,
-                alpha=self.alpha,
-                dropout=self.dropout,
-                clip_norm=self.clip_norm,
-                sample_weight=weights,
-                validation_data=None if X_val is None else (X_val, y_val),
-                shuffle=self.shuffle,
-                callbacks=[monitor, *callbacks] if watched else (),
-                n_threads=self.n_threads,
-                verbose=bool(self.verbose),
+            history = train(
+                network,
+                *self._held(data if X is whole else None, X, y),
+                weights,
+                None if X_val is None else self._held(validation[0], X_val, y_val),
+                self._options(len(X), done, incremental, [monitor, *callbacks] if watched else []),
             )
         except DivergenceError as error:
             raise ValueError(f"Solver produced non-finite parameter weights: {error}") from error
@@ -355,9 +334,37 @@ class BaseMLP(BaseEstimator):
             seed=seed,
         )
 
-    def _check_finite(self, X: Array, name: str = "X") -> None:
-        if not _core.all_finite(X):  # several times faster than scikit-learn's
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name=name)
+    def _options(
+        self, n_samples: int, done: int, incremental: bool, callbacks: list[Callback]
+    ) -> options.Options:
+        """Return the parameters as `Network.fit` calls them, for training after `done` epochs."""
+        rate = self.learning_rate
+        return options.Options(
+            epochs=done + (1 if incremental else self.max_iter),
+            initial_epoch=done,
+            batch_size=min(200, n_samples) if isinstance(self.batch_size, str) else self.batch_size,
+            learning_rate=self.learning_rate_init if isinstance(rate, str) else rate,
+            optimizer=self.solver,
+            momentum=self.momentum if self.solver == "sgd" else 0.0,
+            nesterov=self.nesterovs_momentum,
+            betas=(self.beta_1, self.beta_2),
+            epsilon=self.epsilon,
+            loss=self._loss,
+            penalty=self.penalty if self.alpha else None,  # without need it costs time
+            alpha=self.alpha,
+            dropout=self.dropout,
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle,
+            callbacks=callbacks,
+            n_threads=self.n_threads,
+            verbose=bool(self.verbose),
+        )
+
+    def _held(self, given: Any, X: Array, y: Array) -> tuple[Any, Any]:
+        """Return X and y for a training: if made of a Dataset, so that it keeps them as well."""
+        if not isinstance(given, Dataset):
+            return X, y
+        return given._prepare(self._kind(), lambda: Dataset._borrow(X, y)), None
 
     def _split(
         self,
@@ -371,14 +378,13 @@ class BaseMLP(BaseEstimator):
         seed: int,
     ) -> tuple[Array, Array, Array | None, Any, Any]:
         """Return the samples to train on, their weights, and those to validate on or None."""
+        if isinstance(X_val, Dataset):
+            check_given(X_val, y_val, ("X_val", "y_val"))
+            y_val = X_val.y
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be passed together")
         if X_val is not None:
-            with np.errstate(over="ignore"):
-                X_val = validate_data(
-                    self, X_val, dtype=X.dtype, order="C", ensure_all_finite=False, reset=False
-                )
-            self._check_finite(X_val, "X_val")
+            X_val = read_samples(self, X_val, X.dtype, reset=False, name="X_val")
             y_val = self._validation_targets(y_val, n_outputs)
             check_consistent_length(X_val, y_val)
         elif self.early_stopping:
@@ -387,7 +393,7 @@ class BaseMLP(BaseEstimator):
                 *arrays,
                 test_size=self.validation_fraction,
                 random_state=seed % 2**32,
-                stratify=y if is_classifier(self) and y.ndim == 1 else None,
+                stratify=None if self._several or y.ndim == 2 else y,
             )
             X, X_val, y, y_val, *rest = parts
             weights = rest[0] if rest else None
@@ -401,14 +407,4 @@ class BaseMLP(BaseEstimator):
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
         refuse_mask(X, "X")
-        with np.errstate(over="ignore"):
-            X = validate_data(
-                self,
-                X,
-                dtype=self.network_.dtype,
-                order="C",
-                ensure_all_finite=False,
-                reset=False,
-            )
-        self._check_finite(X)
-        return self.network_.predict(X)
+        return self.network_.predict(read_samples(self, X, self.network_.dtype, reset=False))

@@ -16,6 +16,7 @@ from exactnet.dense.callbacks import Callback
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.sklearn.mlp import BaseMLP
+from exactnet.sklearn.preparation import Keep
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -45,13 +46,14 @@ validation_scores_ :
     True
     """
 
+    _several = True
     _loss = "quadratic"
     _output = "linear"
 
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -62,11 +64,11 @@ validation_scores_ :
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
-        y : array-like (n_samples,) or (n_samples, n_outputs)
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,) or (n_samples, n_outputs); none with a Dataset
         sample_weight : array-like (n_samples,), optional
             Factors of the samples' losses.
-        X_val, y_val : array-like, optional
+        X_val, y_val : array-like, or Dataset with y, optional
             Validation data, evaluated after every epoch.
         callbacks : iterable of callable
             As of `Network.fit`. What one raises ends the training; the network is kept.
@@ -88,13 +90,13 @@ validation_scores_ :
         )
         return result
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MLPRegressor:
         """Train one epoch on some of the data, from where the last call ended.
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
-        y : array-like (n_samples,) or (n_samples, n_outputs)
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,) or (n_samples, n_outputs); none with a Dataset
         sample_weight : array-like (n_samples,), optional
 
         Returns
@@ -152,8 +154,10 @@ validation_scores_ :
         values: Array = y[:, None] if y.ndim == 1 else y
         return values
 
-    def _targets(self, y: Array, fresh: bool, incremental: bool, classes: Any) -> tuple[Array, int]:
-        values = self._values(y)
+    def _targets(
+        self, y: Array, fresh: bool, incremental: bool, classes: Any, keep: Keep
+    ) -> tuple[Array, int]:
+        values: Array = keep((MLPRegressor, self.dtype), lambda: self._values(y))
         return values, values.shape[1]
 
     def _validation_targets(self, y: Any, n_outputs: int) -> Array:
