@@ -15,8 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from exactnet.base.checks import refuse_mask
-from exactnet.base.dataset import Dataset
-from exactnet.dense.data import check_given
+from exactnet.base.dataset import Dataset, check_given
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_floats

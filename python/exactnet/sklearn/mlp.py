@@ -23,10 +23,9 @@ from sklearn.utils.validation import (
 
 from exactnet.activations import HIDDEN, OBJECTS, Activation
 from exactnet.base.checks import refuse_mask
-from exactnet.base.dataset import Dataset
+from exactnet.base.dataset import Dataset, check_given
 from exactnet.dense import options
 from exactnet.dense.callbacks import Callback, check_callbacks
-from exactnet.dense.data import check_given
 from exactnet.dense.history import DivergenceError, History
 from exactnet.dense.initialization import INITS
 from exactnet.dense.network import Network

@@ -13,8 +13,7 @@ from sklearn.utils.validation import _check_y, validate_data
 
 from exactnet import _core
 from exactnet.base.checks import refuse_mask
-from exactnet.base.dataset import Dataset
-from exactnet.dense.data import check_given
+from exactnet.base.dataset import Dataset, check_given
 
 Array: TypeAlias = npt.NDArray[Any]
 # Gets the key and the maker of what is to be made of data, and returns it.
