@@ -29,6 +29,7 @@ def test_a_dataset_is_its_arrays(kind, y, dtype):
         assert one.validation_loss_curve_ == other.validation_loss_curve_
         assert one.n_features_in_ == 64
         assert (one.predict(data) == other.predict(X)).all()
+        assert one.score(data) == other.score(X, y)
         assert parameters(one.fit(data)) == parameters(other.fit(X, y))  # splits, to stop early
 
 
@@ -88,6 +89,8 @@ def test_what_estimators_want_of_a_dataset():
         (lambda: fitted.partial_fit(Dataset(X[:, :9], LABELS)), "X has 9 features, but"),
         (lambda: fitted.partial_fit(Dataset(X[:2], ["a", "z"])), "`y` has classes not in"),
         (lambda: fitted.predict(Dataset(broken)), "Input X contains NaN"),
+        (lambda: fitted.score(data, LABELS), "y must be left out: X is a Dataset"),
+        (lambda: fitted.score(Dataset(X)), "X is a Dataset without y"),
         (lambda: Memorizer().fit(data, LABELS), "y must be left out"),
     ]:
         with pytest.raises(ValueError, match=text):
@@ -101,4 +104,5 @@ def test_a_memorizer_of_a_dataset(task):
     model = Memorizer(task).fit(data)
     assert model.n_features_in_ == 64
     assert (model.predict(data) == y).all()
+    assert model.score(data) == 1
     assert (model.network_.weights[1] == Memorizer(task).fit(X, y).network_.weights[1]).all()

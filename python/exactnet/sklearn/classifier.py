@@ -18,7 +18,7 @@ from exactnet.dense.callbacks import Callback
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.sklearn.mlp import BaseMLP
-from exactnet.sklearn.preparation import Keep
+from exactnet.sklearn.preparation import Keep, targets_of
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -276,6 +276,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs = self._outputs(X)
         labels: Array = self.classes_[np.argmax(outputs, axis=1)]
         return labels
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,); none with a Dataset
+        sample_weight : array-like (n_samples,), optional
+        """
+        return float(super().score(X, targets_of(X, y), sample_weight))
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of every class, (n_samples, n_classes); errors as `predict`."""

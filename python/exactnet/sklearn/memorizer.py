@@ -15,10 +15,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from exactnet.base.checks import refuse_mask
-from exactnet.base.dataset import Dataset, check_given
+from exactnet.base.dataset import Dataset
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_floats
+from exactnet.sklearn.preparation import targets_of
 from exactnet.sklearn.random_state import seed_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -129,9 +130,9 @@ class Memorizer(BaseEstimator):
         """
         self._validate_params()
         classify = self.task == "classification"
+        y = targets_of(X, y)
         if isinstance(X, Dataset):
-            check_given(X, y, ("X", "y"))
-            X, y = X.X, X.y
+            X = X.X
         refuse_mask(X, "X")
         refuse_mask(y, "y")
         X, y = validate_data(self, X, y, multi_output=not classify, y_numeric=not classify)
@@ -193,17 +194,17 @@ class Memorizer(BaseEstimator):
         labels: Array = self.classes_[np.minimum(codes, len(self.classes_) - 1).astype(np.intp)]
         return labels
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the accuracy of a classifier, the R^2 of a regressor.
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
-        y : array-like (n_samples,) or (n_samples, n_outputs)
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,) or (n_samples, n_outputs); none with a Dataset
         sample_weight : array-like (n_samples,), optional
         """
         measure = accuracy_score if self.task == "classification" else r2_score
-        return float(measure(y, self.predict(X), sample_weight=sample_weight))
+        return float(measure(targets_of(X, y), self.predict(X), sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

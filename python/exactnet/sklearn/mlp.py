@@ -31,7 +31,7 @@ from exactnet.dense.initialization import INITS
 from exactnet.dense.network import Network
 from exactnet.dense.training import fit as train
 from exactnet.sklearn.convergence import Monitor
-from exactnet.sklearn.preparation import Keep, once, read, read_samples
+from exactnet.sklearn.preparation import Keep, once, read, read_samples, targets_of
 from exactnet.sklearn.random_state import seed_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -377,9 +377,7 @@ class BaseMLP(BaseEstimator):
         seed: int,
     ) -> tuple[Array, Array, Array | None, Any, Any]:
         """Return the samples to train on, their weights, and those to validate on or None."""
-        if isinstance(X_val, Dataset):
-            check_given(X_val, y_val, ("X_val", "y_val"))
-            y_val = X_val.y
+        y_val = targets_of(X_val, y_val, ("X_val", "y_val"))
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be passed together")
         if X_val is not None:

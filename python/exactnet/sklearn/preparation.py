@@ -26,6 +26,14 @@ def once(key: Hashable, make: Callable[[], T]) -> T:
     return make()
 
 
+def targets_of(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> Any:
+    """Return y, or that of a Dataset X, beside which none may be given."""
+    if not isinstance(X, Dataset):
+        return y
+    check_given(X, y, names)
+    return X.y
+
+
 def read(
     estimator: BaseEstimator, X: Any, y: Any, dtype: np.dtype[Any], *, several: bool, reset: bool
 ) -> tuple[Array, Array]:
@@ -47,16 +55,15 @@ def read(
             )
         _check_finite(estimator, X, "X")
         return X, y
-    data = X
-    check_given(data, y, ("X", "y"))
+    given = targets_of(X, y)
 
     def targets() -> Array:
-        refuse_mask(data.y, "y")
-        values: Array = _check_y(data.y, multi_output=several, estimator=estimator)
+        refuse_mask(given, "y")
+        values: Array = _check_y(given, multi_output=several, estimator=estimator)
         return values
 
-    samples = read_samples(estimator, data, dtype, reset=reset)
-    return samples, data._prepare((read, several), targets)
+    samples = read_samples(estimator, X, dtype, reset=reset)
+    return samples, X._prepare((read, several), targets)
 
 
 def read_samples(

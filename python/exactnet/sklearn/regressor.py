@@ -16,7 +16,7 @@ from exactnet.dense.callbacks import Callback
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.sklearn.mlp import BaseMLP
-from exactnet.sklearn.preparation import Keep
+from exactnet.sklearn.preparation import Keep, targets_of
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -133,6 +133,17 @@ validation_scores_ :
         """
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination R^2.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,) or (n_samples, n_outputs); none with a Dataset
+        sample_weight : array-like (n_samples,), optional
+        """
+        return float(super().score(X, targets_of(X, y), sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
