@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 
 from exactnet.activations import HIDDEN, OBJECTS, Activation
 from exactnet.base.checks import refuse_mask
-from exactnet.base.dataset import Dataset, check_given
+from exactnet.base.dataset import Dataset
 from exactnet.dense import options
 from exactnet.dense.callbacks import Callback, check_callbacks
 from exactnet.dense.history import DivergenceError, History
