@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.activations import HIDDEN
+from exactnet.base.dataset import Dataset
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
     add_json,
@@ -96,7 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
     files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
     check_output(arguments.output, *files)
     data, task, n_outputs = _read_training_data(files, arguments.target, arguments.task)
-    X, y = data[0]
+    # converted and packed once, for training, its validation and the accuracy at its end
+    parts = [Dataset._borrow(X, y) for X, y in data]
     loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
     output = arguments.output_activation
     if output is None:
@@ -106,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     if rate is None:
         rate = 3.0 if loss == "quadratic" else 0.1
     network = Network(
-        [X.shape[1], *arguments.hidden, n_outputs],
+        [data[0][0].shape[1], *arguments.hidden, n_outputs],
         activations=[arguments.activation] * len(arguments.hidden) + [output],
         init=arguments.init,
         seed=arguments.seed,
@@ -117,21 +119,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         history = network.fit(
-            X,
-            y,
+            parts[0],
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             learning_rate=rate,
             momentum=arguments.momentum,
             nesterov=arguments.nesterov,
             loss=loss,
-            validation_data=data[1] if len(data) > 1 else None,
+            validation_data=parts[1] if len(parts) > 1 else None,
             callbacks=[] if arguments.json else [print_epoch],
             n_threads=arguments.threads,
         )
     except DivergenceError as error:
         raise ValueError(str(error)) from error
-    accuracy = [network.accuracy(*part) for part in data] if task == "classify" else []
+    accuracy = [network.accuracy(part) for part in parts] if task == "classify" else []
     network.save(arguments.output)
     if arguments.json:
         facts = {
