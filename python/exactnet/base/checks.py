@@ -109,7 +109,8 @@ def real_array(values: Any, name: str) -> npt.NDArray[Any]:
 
 def thread_count(value: Any) -> int:
     """Check a number of threads; more than there are processors only cost time."""
-    return min(positive_integer(value, "n_threads"), os.cpu_count() or 1)
+    count = positive_integer(value, "n_threads")
+    return count if count == 1 else min(count, os.cpu_count() or 1)  # which reads a file
 
 
 def positive_integer(value: Any, name: str) -> int:

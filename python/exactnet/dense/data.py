@@ -17,8 +17,15 @@ Array: TypeAlias = npt.NDArray[Any]
 # By how much targets of softmax may miss a sum of 1, as rounded ones do.
 _SUM_TOLERANCE = 1e-3
 
-_SAMPLES: dict[str, Any] = {"float32": _core.DenseSamples32, "float64": _core.DenseSamples64}
-_DATA: dict[str, Any] = {"float32": _core.DenseData32, "float64": _core.DenseData64}
+# by the type itself: its name takes NumPy longer than a small prediction
+_SAMPLES: dict[np.dtype[Any], Any] = {
+    np.dtype("float32"): _core.DenseSamples32,
+    np.dtype("float64"): _core.DenseSamples64,
+}
+_DATA: dict[np.dtype[Any], Any] = {
+    np.dtype("float32"): _core.DenseData32,
+    np.dtype("float64"): _core.DenseData64,
+}
 
 
 class Samples:
@@ -31,15 +38,13 @@ class Samples:
     """
 
     def __init__(self, X: Any, dtype: np.dtype[Any], name: str) -> None:
-        array = real_array(X, name)
-        if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned):
-            array = _converted(array, dtype)
+        array = _converted(real_array(X, name), dtype)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
         if not len(array):
             raise ValueError(f"{name} has no samples")
         self.array = array
-        self.core = _SAMPLES[dtype.name](array)
+        self.core = _SAMPLES[dtype](array)
         self._finite = False
 
     @classmethod
@@ -50,10 +55,10 @@ class Samples:
         """
         dtype = network.dtype
         if isinstance(X, Dataset):
-            samples = X._prepare((cls, dtype.name), lambda: cls(X.X, dtype, name))
+            samples = X._prepare((cls, dtype), lambda: cls(X.X, dtype, name))
         else:
             samples = cls(X, dtype, name)
-        n_features = network.layer_sizes[0]
+        n_features = network._n_inputs
         if samples.array.shape[1] != n_features:
             raise ValueError(
                 f"{name} has {samples.array.shape[1]} features but the network takes {n_features}"
@@ -105,9 +110,9 @@ class Data:
                 )
             if len(values) != n:
                 raise ValueError(f"{name} has {len(values)} samples but X has {n}")
-            if not np.isfinite(self._values).all():
+            if not _core.all_finite(self._values):
                 raise_not_finite(self._values, name)
-        self.core = _DATA[samples.array.dtype.name](samples.core, self._values, self._labels)
+        self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
         self._classes: dict[bool, Array | None] = {}
 
@@ -126,13 +131,13 @@ class Data:
         """
         check_given(X, y, names)
         samples = Samples.of(network, X, names[0])
-        several = network.layer_sizes[-1] > 1
+        several = network._n_outputs > 1
         if isinstance(X, Dataset):
-            key = cls, network.dtype.name, several
+            key = cls, network.dtype, several
             data = X._prepare(key, lambda: cls(samples, X.y, several, names[1]))
         else:
             data = cls(samples, y, several, names[1])
-        data._check(network.layer_sizes[-1], names[1])
+        data._check(network._n_outputs, names[1])
         if loss == "cross_entropy":
             data._check_probabilities(network._names[-1] == "softmax", names[1])
         return data
@@ -204,6 +209,8 @@ def sample_weights(sample_weight: Any, samples: Samples) -> Array:
 
 
 def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
     # numbers beyond the type become infinite, which is refused with their place
     with np.errstate(over="ignore"):
         return np.require(array, dtype, ["C", "A"])

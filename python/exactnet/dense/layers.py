@@ -69,6 +69,8 @@ class Layers:
             self._arrays["weights"], self._arrays["biases"], described, isa
         )
         self._names = [name for name, _, _ in described]
+        self._n_inputs = self._arrays["weights"][0].shape[1]
+        self._n_outputs = len(self._arrays["biases"][-1])
 
     def _parameters(self, kind: str) -> tuple[Array, ...]:
         """Return the views of the parameters that are for everyone, always the same ones.
@@ -156,12 +158,12 @@ class Layers:
     @property
     def _classifies(self) -> bool:
         """Whether the outputs tell classes."""
-        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] in _CLASS_OUTPUTS
+        return self._n_outputs > 1 or self._names[-1] in _CLASS_OUTPUTS
 
     @property
     def _largest_decides(self) -> bool:
         """Whether the class is that of the largest output, and not whether one exceeds 1/2."""
-        return len(self._arrays["biases"][-1]) > 1 or self._names[-1] == "softmax"
+        return self._n_outputs > 1 or self._names[-1] == "softmax"
 
     def _decided(self, outputs: Array) -> npt.NDArray[np.intp]:
         """Return the classes of outputs."""

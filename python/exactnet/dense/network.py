@@ -224,9 +224,10 @@ class Network(Layers):
         data = Data.of(self, X, labels, ("X", "labels"))
         expected = data.classes(self)
         if expected is None:
-            what = "0 or 1" if self.layer_sizes[-1] == 1 else "integers, or one-hot rows"
+            what = "0 or 1" if self._n_outputs == 1 else "integers, or one-hot rows"
             raise ValueError(f"labels must be {what}")
-        return float(np.mean(self._decided(self.predict(data.samples.array)) == expected))
+        decided = self._decided(self.predict(data.samples.array))
+        return float(np.count_nonzero(decided == expected) / len(expected))
 
     def loss(self, X: Any, y: Any = None, loss: str = "quadratic") -> float:
         """Return the mean loss.

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from exactnet import _core
 from exactnet.base.dataset import pair_of
 from exactnet.base.progress import ProgressBar
@@ -17,7 +19,10 @@ from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
 
-_TRAINERS: dict[str, Any] = {"float32": _core.DenseTrainer32, "float64": _core.DenseTrainer64}
+_TRAINERS: dict[np.dtype[Any], Any] = {
+    np.dtype("float32"): _core.DenseTrainer32,
+    np.dtype("float64"): _core.DenseTrainer64,
+}
 # Epochs in one call of the core, when nobody wants to hear of every single one.
 _EPOCHS_PER_CALL = 4096
 
@@ -53,7 +58,7 @@ def fit(
             network, *pair_of(validation_data, "validation_data"), names, options.loss
         )
         validation.samples.require_finite(names[0])
-    trainer = _TRAINERS[network.dtype.name](
+    trainer = _TRAINERS[network.dtype](
         network._core,
         data.core,
         weights,
