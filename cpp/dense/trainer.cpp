@@ -26,6 +26,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
     : kernels_(kernels),
       data_(std::move(data)),
       samples_(*data_.samples),
+      sparse_(samples_.sparse()),
       optimizer_(std::move(options.optimizer)),
       batch_size_(options.batch_size),
       last_(layers.back(), kernels, options.loss, options.batch_size),
@@ -54,7 +55,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         if (optimizer.needs_gradients()) {
             level.gradients = like_weights();
             level.bias_gradients = Buffer<T>(level.packed.biases.size());
-        } else if (samples_.sparse() && levels_.size() == 1 && optimizer.momentum != 0) {
+        } else if (sparse_ && levels_.size() == 1 && optimizer.momentum != 0) {
             level.sums = like_weights();
         }
         const std::size_t l = levels_.size() - 1;
@@ -65,7 +66,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         poll.done(batch_size * layer.outputs + layer.inputs * layer.outputs);
     }
     batch_norms_.resize(layers.size());
-    if (samples_.sparse()) {
+    if (sparse_) {
         rows_.resize(batch_size);
     } else {
         batch_ = Panels<T>(batch_size, layers.front().inputs, width);
@@ -123,7 +124,7 @@ void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_se
     const std::size_t m = rows.end - rows.begin;
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
         const std::uint32_t sample = order_[first + r];
-        if (samples_.sparse()) {
+        if (sparse_) {
             rows_[r] = samples_.row(sample);
         } else {
             samples_.copy(sample, batch_, r);
@@ -136,7 +137,7 @@ void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_se
         const PackedLayer<T>& packed = level.packed;
         const Panels<T>& w = packed.weights;
         T* const z = level.values.at(0, rows.begin);
-        if (l == 0 && samples_.sparse()) {
+        if (l == 0 && sparse_) {
             kernels_.sparse_product(m, w.rows(), rows_.data() + rows.begin, w.data(), w.stride(),
                                     w.count(), packed.biases.data(), z, level.values.stride());
         } else {
@@ -229,7 +230,7 @@ void Trainer<T>::pass(std::size_t first, Range rows, std::uint64_t dropout_seed,
 template <class T>
 typename Trainer<T>::Range Trainer<T>::rows_of(std::size_t l, std::size_t t) const {
     const std::size_t rows = levels_[l].packed.weights.rows();
-    const std::size_t unit = l == 0 && samples_.sparse() ? sparse_block : kernels_.width;
+    const std::size_t unit = l == 0 && sparse_ ? sparse_block : kernels_.width;
     const Range units = share((rows + unit - 1) / unit, t);
     return {units.begin * unit, std::min(units.end * unit, rows)};
 }
@@ -241,7 +242,7 @@ void Trainer<T>::step_rows(std::size_t l, std::size_t m, Range rows,
                            const Parameters<T>& parameters, Step<T> step, Poll& poll) {
     const Panels<T>& d = levels_[l].deltas;
     const std::size_t width = kernels_.width;
-    const bool sparse = l == 0 && samples_.sparse();
+    const bool sparse = l == 0 && sparse_;
     const std::size_t work = m * width;  // of a row in a panel
     if (work * (rows.end - rows.begin) * parameters.n_panels < Poll::unit) {
         // all at once
@@ -316,7 +317,7 @@ void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t, Poll poll) {
         const Panels<T>& d = level.deltas;
         const Parameters<T> into{g.data(), nullptr, nullptr, g.stride(), g.count()};
         const Range rows = rows_of(l, t);
-        if (l == 0 && samples_.sparse()) {
+        if (l == 0 && sparse_) {
             for (std::size_t p = 0; p < g.count(); ++p) {  // the kernel adds to what is there
                 std::fill(g.at(p, rows.begin), g.at(p, rows.end), T(0));
             }

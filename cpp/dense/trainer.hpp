@@ -154,6 +154,7 @@ class Trainer {
     const Kernels<T>& kernels_;
     Data<T> data_;
     const Samples<T>& samples_;
+    bool sparse_;  // at hand, for it is asked of every row
     Optimizer optimizer_;
     std::size_t batch_size_;
     std::vector<Level> levels_;
