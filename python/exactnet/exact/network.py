@@ -148,7 +148,7 @@ class ExactNetwork:
         parameters, points = self._parameters(), as_points(X)
         parameters.check_features(points.shape[1])
         flat = _core.predict(parameters.to_core(), points.core, thread_count(n_threads), progress)
-        return object_array(flat).reshape(points.shape[0], self.layer_sizes[-1])
+        return object_array(flat).reshape(points.shape[0], len(parameters.weights[-1]))
 
     def bit_sizes(self) -> BitSizes:
         """Return the largest and the total size of all parameters in bits.
