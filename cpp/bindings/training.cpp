@@ -22,11 +22,9 @@ dense::Options to_options(const std::string& loss, std::size_t batch_size, std::
                           double beta1, double beta2, double epsilon, double clip_norm,
                           double alpha, double power, std::vector<double> dropout,
                           bool record_norms) {
-    require(optimizer == "sgd" || optimizer == "adam", "unknown optimizer");
-    using Kind = dense::Optimizer::Kind;
     return {.batch_size = batch_size,
             .loss = to_loss(loss),
-            .optimizer = {.kind = optimizer == "adam" ? Kind::adam : Kind::sgd,
+            .optimizer = {.kind = dense::optimizer_of(optimizer),
                           .momentum = momentum,
                           .nesterov = nesterov,
                           .beta1 = beta1,
@@ -119,16 +117,14 @@ class DenseTrainer {
     using Moments = std::vector<std::pair<Array<T>, Array<T>>>;
 
     void set_state(const Moments& first, const Moments& second, std::uint64_t steps) {
-        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
-        require(adam || optimizer_.momentum != 0, "this optimizer has no state");
+        require(optimizer_.has_first(), "this optimizer has no state");
         set_moments(first, false);
-        if (adam) set_moments(second, true);
+        if (optimizer_.has_second()) set_moments(second, true);
         trainer_->set_steps(steps);
     }
 
    private:
     py::tuple state() {
-        const bool adam = optimizer_.kind == dense::Optimizer::Kind::adam;
         const auto moments = [&](bool second, bool present) -> py::object {
             if (!present) return py::none();
             py::list result;
@@ -141,8 +137,9 @@ class DenseTrainer {
             }
             return result;
         };
-        return py::make_tuple(moments(false, adam || optimizer_.momentum != 0), moments(true, adam),
-                              trainer_->steps(), trainer_->epochs());
+        return py::make_tuple(moments(false, optimizer_.has_first()),
+                              moments(true, optimizer_.has_second()), trainer_->steps(),
+                              trainer_->epochs());
     }
 
     void set_moments(const Moments& moments, bool second) {

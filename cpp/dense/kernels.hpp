@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer.hpp"
 #include "types.hpp"
 
 namespace exactnet::dense {
@@ -56,18 +57,6 @@ struct Step {
     Kind kind = Kind::sgd;
     T scale = 0;
     T momentum = 0;
-};
-
-/// How gradients that are known as a whole become a step.
-template <class T>
-struct Rule {
-    enum class Kind { momentum, nesterov, adam };
-    Kind kind = Kind::momentum;
-    T rate = 0;
-    T factor = 1;  ///< of the gradients, to clip them
-    T momentum = 0;
-    T beta1 = 0, beta2 = 0, epsilon = 0;
-    T correction1 = 1, correction2 = 1;  ///< 1 / (1 - beta^step)
 };
 
 /// The weights of a layer, with what a step needs beside them in the same layout.

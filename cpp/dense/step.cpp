@@ -138,24 +138,7 @@ double Trainer<T>::norm(std::size_t l) const {
 /// The share of thread t in the step on the gradients times `factor`.
 template <class T>
 void Trainer<T>::apply(double rate, T factor, std::size_t t) {
-    using Kind = typename Rule<T>::Kind;
-    Rule<T> rule;
-    rule.rate = static_cast<T>(rate);
-    rule.factor = factor;
-    if (optimizer_.kind == Optimizer::Kind::adam) {
-        const auto correction = [&](double beta) {
-            return static_cast<T>(1 / (1 - power(beta, steps_)));
-        };
-        rule.kind = Kind::adam;
-        rule.beta1 = static_cast<T>(optimizer_.beta1);
-        rule.beta2 = static_cast<T>(optimizer_.beta2);
-        rule.epsilon = static_cast<T>(optimizer_.epsilon);
-        rule.correction1 = correction(optimizer_.beta1);
-        rule.correction2 = correction(optimizer_.beta2);
-    } else {
-        rule.kind = optimizer_.nesterov ? Kind::nesterov : Kind::momentum;
-        rule.momentum = static_cast<T>(optimizer_.momentum);
-    }
+    const Rule<T> rule = optimizer_.rule(rate, factor, steps_);
     const std::size_t width = kernels_.width;
     const auto at = [](auto& buffer, std::size_t offset) {
         return buffer.size() != 0 ? buffer.data() + offset : nullptr;

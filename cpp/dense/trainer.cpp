@@ -39,12 +39,11 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
             level.transposed = Panels<T>(layer.outputs, layer.inputs, width);
         }
         const auto like_weights = [&] { return Panels<T>(layer.inputs, layer.outputs, width); };
-        const bool adam = optimizer.kind == Optimizer::Kind::adam;
-        if (adam || optimizer.momentum != 0) {
+        if (optimizer.has_first()) {
             level.first = like_weights();
             level.bias_first = Buffer<T>(level.packed.biases.size());
         }
-        if (adam) {
+        if (optimizer.has_second()) {
             level.second = like_weights();
             level.bias_second = Buffer<T>(level.packed.biases.size());
         }

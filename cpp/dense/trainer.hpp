@@ -14,6 +14,7 @@
 #include "kernels.hpp"
 #include "loss.hpp"
 #include "network.hpp"
+#include "optimizer.hpp"
 #include "poll.hpp"
 #include "random.hpp"
 #include "samples.hpp"
@@ -21,25 +22,6 @@
 #include "types.hpp"
 
 namespace exactnet::dense {
-
-struct Optimizer {
-    enum class Kind { sgd, adam };
-    Kind kind = Kind::sgd;
-    double momentum = 0;  ///< of sgd
-    bool nesterov = false;
-    double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< of adam
-
-    double clip_norm = 0;  ///< greatest norm of the gradient of all layers; 0 for no limit
-    double alpha = 0;      ///< penalty alpha sum |w|^p over all weights
-    double p = 2;
-    std::vector<double> dropout;  ///< of every hidden layer, in [0, 1); empty for none
-    bool record_norms = false;
-
-    /// Whether gradients must be known as a whole before a step.
-    bool needs_gradients() const {
-        return kind == Kind::adam || clip_norm != 0 || alpha != 0 || record_norms;
-    }
-};
 
 /// Of a training.
 struct Options {

@@ -51,7 +51,7 @@ class BaseMLP(BaseEstimator):
             "array-like",
             *(kind for kind in OBJECTS if kind.name in HIDDEN),
         ],
-        "solver": [StrOptions({"sgd", "adam"})],
+        "solver": [StrOptions({*options.OPTIMIZERS})],
         "penalty": [
             StrOptions({"l1", "l2"}),
             Interval(numbers.Real, 0, None, closed="neither"),
