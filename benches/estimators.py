@@ -1,4 +1,6 @@
-"""What the estimators add to `Network.fit`, and what `sweep` makes of two cores; as Markdown.
+"""What the estimators add to `Network.fit`, a Dataset saves, and `sweep` makes of two cores.
+
+Prints Markdown.
 
     python benches/estimators.py
 
@@ -28,7 +30,7 @@ from sklearn.neural_network import MLPClassifier as PeerClassifier
 
 import exactnet
 from exact_table import cpu
-from exactnet import Network, datasets, sweep
+from exactnet import Dataset, Network, datasets, sweep
 from exactnet.sklearn import MLPClassifier
 
 N_NETWORKS = 32
@@ -105,6 +107,27 @@ def overhead(X, y, hidden, batch_size, epochs, solver):
         ratio(seconds, name, "Network.fit")
         for name in ("MLPClassifier", "without test of convergence")
     ]
+
+
+def repeated(X, y):
+    """Measure epochs that are calls of fit, on arrays and on a Dataset, which is prepared once."""
+    data = Dataset(X, y)
+    of_arrays, of_dataset = (Network([X.shape[1], 30, 10], seed=0) for _ in range(2))
+    common = dict(batch_size=10, learning_rate=3.0)
+
+    def fit(network, *given):
+        network.fit(*given, **common)
+
+    fit(of_dataset, data)
+    fit(of_arrays, X, y)
+    seconds = turns(
+        {"arrays": lambda: fit(of_arrays, X, y), "Dataset": lambda: fit(of_dataset, data)},
+        9,
+        time.process_time,
+    )
+    for a, b in zip(of_arrays.weights, of_dataset.weights, strict=True):
+        assert (a == b).all()  # the same work
+    return seconds
 
 
 def sweeps(X, y):
@@ -192,6 +215,16 @@ def main():
         )
         if max(ratios) > 1.1:
             failures.append(f"{sizes}: fit takes {max(ratios):.2f} x as long, more than 1.1")
+
+    seconds = repeated(X, y)
+    print(
+        f"\nA second call of fit, of one epoch of {what} in batches of 10, one thread: "
+        f"{statistics.median(seconds['Dataset']):.3g} s on a Dataset, "
+        f"{statistics.median(seconds['arrays']):.3g} s on its arrays, "
+        f"{ratio(seconds, 'Dataset', 'arrays'):.2f} x as long."
+    )
+    if (value := ratio(seconds, "Dataset", "arrays")) > 1:
+        failures.append(f"fit on a Dataset takes {value:.2f} x as long as on arrays, more than 1")
 
     X, y = datasets.load_digits()[:2]
     seconds = sweeps(X, y)
