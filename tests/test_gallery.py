@@ -20,6 +20,7 @@ LONG = {  # some three seconds and more
     "functions_harder",
     "functions_sine",
     "functions_universal",
+    "mnist_table",
     "online_random_bits",
     "regularisation_dropout",
     "regularisation_penalties",
