@@ -106,7 +106,7 @@ class Data:
             self._values = values[:, None] if values.ndim == 1 else values
             if values.ndim not in (1, 2):
                 raise ValueError(
-                    f"{name} must be (samples,) or (samples, outputs), not of shape {array.shape}"
+                    f"{name} has shape {array.shape}; (samples,) or (samples, outputs) is needed"
                 )
             if len(values) != n:
                 raise ValueError(f"{name} has {len(values)} samples but X has {n}")
