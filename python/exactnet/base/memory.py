@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import resource
-from pathlib import Path
 
 
 def available_memory(root: str = "/") -> int:
@@ -42,8 +41,9 @@ def _control_groups(root: str) -> list[int]:
         else:
             continue
         # Inside a container the path may be one of the host: what exists of it counts.
-        group = Path(path.lstrip("/"))
-        for part in (group, *group.parents):
+        groups = [name for name in path.split("/") if name]
+        for depth in range(len(groups), -1, -1):
+            part = "/".join(groups[:depth])
             limit, used = (_read(root, folder, part, name).strip() for name in names[:2])
             if limit.isdecimal() and used.isdecimal():
                 # copies of files that the kernel drops when memory is short
@@ -56,8 +56,9 @@ def _control_groups(root: str) -> list[int]:
     return left
 
 
-def _read(*parts: str | Path) -> str:
+def _read(*parts: str) -> str:
     try:
-        return Path(*parts).read_text(encoding="ascii")
+        with open(os.path.join(*parts), encoding="ascii") as file:  # pathlib is slow to import
+            return file.read()
     except (OSError, ValueError):
         return ""

@@ -29,7 +29,8 @@ Rate: TypeAlias = float | Callable[[int], float]
 OPTIMIZERS = ("sgd", "adam")
 
 
-@dataclass(frozen=True, kw_only=True)
+# Neither is asked for, and making them would slow the import.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Options:
     """What `Network.fit` is given beside data, as its docstring describes, with its defaults.
 
