@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import exactnet
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python/exactnet"
 
@@ -134,6 +136,20 @@ def test_no_circles():
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" imports ".join(error.args[1][::-1]))
+
+
+def test_no_module_hides_a_public_name():
+    """Once imported, a module is an attribute of its package."""
+    names = {module.split(".")[-1] for module in MODULES}
+    public = (set(exactnet.__all__) | set(dir(exactnet))) - set(MODULES)
+    assert not names & public
+
+
+def test_public_names():
+    assert set(exactnet.__all__) <= set(dir(exactnet))
+    for name in dir(exactnet):
+        assert getattr(exactnet, name) is not None
+        assert not name.startswith("_") or name == "__version__"
 
 
 def test_check_stands_alone():
