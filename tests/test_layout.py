@@ -28,10 +28,10 @@ ROOMS = (
 )
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
-# The doors between the halves, each of which only its method opens.
+# The doors between the halves, each of which only its method opens, and its annotation names.
 DOORS = {
-    ("dense.network", "bridge.conversion"): "to_exact",
-    ("exact.network", "bridge.conversion"): "to_network",
+    ("dense.network", "bridge.conversion"): {"Network.to_exact", "TYPE_CHECKING"},
+    ("exact.network", "bridge.conversion"): {"ExactNetwork.to_network", "TYPE_CHECKING"},
 }
 
 
@@ -47,6 +47,8 @@ def imported(node):
     """Return the modules of the package that an import statement names, by their longest name."""
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
+        if any(alias.name.startswith("exactnet.") and not alias.asname for alias in node.names):
+            names.append("exactnet")  # which it binds
     elif isinstance(node, ast.ImportFrom):
         assert node.level == 0, "imports are absolute here"
         names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -61,25 +63,27 @@ def imported(node):
 
 
 def arrows_of(source):
-    """Return (module, function or "") of all imports in a source, wherever they stand."""
+    """Return (module, place) of all imports in a source: a function, TYPE_CHECKING, or ""."""
     found = set()
 
-    def walk(node, function):
-        found.update((target, function) for target in imported(node))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            function = node.name
+    def walk(node, place):
+        found.update((target, place) for target in imported(node))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            place = f"{place}.{node.name}".lstrip(".")
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            place = "TYPE_CHECKING"
         for child in ast.iter_child_nodes(node):
-            walk(child, function)
+            walk(child, place)
 
     walk(ast.parse(source), "")
     return found
 
 
 ARROWS = {
-    (module, target, function)
+    (module, target, place)
     for module, path in MODULES.items()
     if path is not None
-    for target, function in arrows_of(path.read_text())
+    for target, place in arrows_of(path.read_text())
     if target != module
 }
 
@@ -107,8 +111,9 @@ class C:
         ("_core", ""),
         ("", ""),
         ("dense.network", ""),
-        ("exact.network", ""),
-        ("plot", "f"),
+        ("exact.network", "TYPE_CHECKING"),
+        ("plot", "C.f"),
+        ("", "C.f"),
     }
 
 
@@ -122,9 +127,18 @@ def test_arrows_point_down():
 
 
 def test_doors_are_opened_by_their_methods_alone():
-    for module, target, function in ARROWS:
-        if (module, target) in DOORS:  # for annotations, at the top under TYPE_CHECKING
-            assert function in ("", DOORS[module, target])
+    for door, places in DOORS.items():
+        assert {place for module, target, place in ARROWS if (module, target) == door} == places
+
+
+def test_imports_by_name_are_those_of_the_public_names_and_of_commands():
+    found = {
+        module
+        for module, path in MODULES.items()
+        if path is not None
+        and re.search(r"import_module|__import__", path.read_text())
+    }
+    assert found == {"", "cli"}
 
 
 def test_no_circles():
@@ -171,7 +185,7 @@ def test_rooms_of_the_core():
         room = path.relative_to(cpp).parts[0]
         for quote, name in re.findall(r'^\s*#\s*include\s*([<"])([^>"]+)', path.read_text(), re.M):
             target = name.split("/")[0]
-            if quote == '"':
+            if quote == '"' or (cpp / name).exists():
                 header = path.parent / name if (path.parent / name).exists() else cpp / name
                 assert header.exists(), f"{path} includes {name}"
                 target = header.relative_to(cpp).parts[0]

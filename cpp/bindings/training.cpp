@@ -137,9 +137,9 @@ class DenseTrainer {
             }
             return result;
         };
-        return py::make_tuple(moments(false, optimizer_.has_first()),
-                              moments(true, optimizer_.has_second()), trainer_->steps(),
-                              trainer_->epochs());
+        return py::make_tuple(
+            dense::name_of(optimizer_.kind), moments(false, optimizer_.has_first()),
+            moments(true, optimizer_.has_second()), trainer_->steps(), trainer_->epochs());
     }
 
     void set_moments(const Moments& moments, bool second) {
@@ -178,8 +178,8 @@ void bind_trainer(py::module_& module, const char* trainer_name) {
         .def_property_readonly(
             "after", &DenseTrainer<T>::after,
             "None before the first run, then what belongs to the weights as the last one wrote "
-            "them: (first moments, second moments, steps, epochs) of Adam, (velocities, None, 0, "
-            "epochs) of momentum, (None, None, 0, epochs) of plain descent. Moments are lists of "
+            "them: (name of the optimiser, first moments or velocities, second moments, steps, "
+            "epochs), with None for what it has not. Moments are lists of "
             "(weights, biases), epochs those of all runs.")
         .def("set_state", &DenseTrainer<T>::set_state, py::arg("first"), py::arg("second"),
              py::arg("steps"));

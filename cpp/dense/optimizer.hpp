@@ -50,6 +50,10 @@ struct Optimizer {
     Rule<T> rule(double rate, T factor, std::uint64_t steps) const;
 };
 
+inline const char* name_of(Optimizer::Kind kind) {
+    return kind == Optimizer::Kind::adam ? "adam" : "sgd";
+}
+
 inline Optimizer::Kind optimizer_of(const std::string& name) {
     if (name == "sgd") return Optimizer::Kind::sgd;
     if (name == "adam") return Optimizer::Kind::adam;

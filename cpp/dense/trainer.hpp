@@ -149,7 +149,7 @@ class Trainer {
     std::vector<Buffer<T>> epoch_start_;  // all parameters, before an epoch
     std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
     std::size_t work_;                    // of a forward pass of a sample
-    std::uint64_t steps_ = 0;             // of adam
+    std::uint64_t steps_ = 0;             // with gradients known as a whole, as Adam's
     std::uint64_t epochs_ = 0;
     Team team_;
 };

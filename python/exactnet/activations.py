@@ -11,6 +11,8 @@ from typing import ClassVar, TypeAlias
 
 from exactnet.base.checks import number, shown
 
+__all__ = ["LeakyReLU", "Sigmoid", "Step"]
+
 
 @dataclass(frozen=True)
 class Sigmoid:
@@ -76,3 +78,7 @@ def describe(activation: Activation) -> tuple[str, float, float]:
             raise ValueError(f"{name} must be at least 0, not {shown(value)}")
     slope, threshold = getattr(activation, "slope", 1.0), getattr(activation, "threshold", 0.0)
     return activation.name, float(slope), float(threshold)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from exactnet.base.files import atomic_write, parts, read_array
 
+__all__ = ["load_digits", "load_mnist", "read_idx", "write_idx"]
+
 # Folders with the MNIST files, compressed by gzip; asked in this order.
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -279,3 +281,7 @@ def _fetch_mnist(names: list[str], folder: Path) -> None:
 def _path(folder: Path, name: str) -> Path:
     plain = folder / name
     return plain if plain.is_file() else folder / f"{name}.gz"
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

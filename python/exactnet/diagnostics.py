@@ -15,11 +15,21 @@ from exactnet.dense.network import Network
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_mpq
 
+__all__ = [
+    "DeadUnits",
+    "LinearRegions",
+    "UnitContributions",
+    "dead_units",
+    "gradient_norms",
+    "linear_regions",
+    "unit_contributions",
+]
+
 Array = npt.NDArray[Any]
 Rationals = npt.NDArray[np.object_]
 
 
-def gradient_norms(network: Network, X: Any, y: Any, loss: str = "quadratic") -> list[float]:
+def gradient_norms(network: Network, X: Any, y: Any = None, loss: str = "quadratic") -> list[float]:
     """Return the L2 norm of the mean loss's gradient by the weights, for every layer.
 
     In deep networks of sigmoid units they fall by some factor from each layer to the one before,
@@ -28,7 +38,7 @@ def gradient_norms(network: Network, X: Any, y: Any, loss: str = "quadratic") ->
     Parameters
     ----------
     network : Network
-    X : array-like (samples, features)
+    X : array-like (samples, features), or Dataset
     y : array-like (samples, outputs), or integer labels (samples,)
     loss : {"quadratic", "mse", "cross_entropy"}
 
@@ -354,3 +364,7 @@ def _layer(network: Network, k: int) -> Network:
 def _check_network(network: Any) -> None:
     if not isinstance(network, Network):
         raise TypeError(f"network must be a Network, not {type(network).__name__}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

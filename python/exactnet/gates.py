@@ -11,6 +11,8 @@ from exactnet.base.checks import shown
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 
+__all__ = ["fixed", "learned", "truth_table"]
+
 INPUTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 TRUTH = {
     "AND": (0, 0, 0, 1),
@@ -160,3 +162,7 @@ def truth_table(network: Any) -> tuple[int, ...]:
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"unknown gate {shown(name)}; known are {', '.join(NAMES)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

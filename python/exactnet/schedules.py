@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from exactnet.base.checks import is_integer, number, positive_integer, shown
 
+__all__ = ["Exponential", "StepDecay", "power"]
+
 
 @dataclass(frozen=True)
 class StepDecay:
@@ -86,3 +88,7 @@ def _epoch(epoch: int) -> int:
     if not is_integer(epoch) or epoch < 0:
         raise ValueError(f"epoch must be an integer from 0, not {shown(epoch)}")
     return int(epoch)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

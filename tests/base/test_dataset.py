@@ -15,14 +15,23 @@ def test_data_are_copies():
     data = Dataset(X, y)
     X[0, 0], y[0][0] = 5.0, 7
     assert data.X.tolist() == [[1.0, 2.0]]
-    assert data.y == [[Fraction(1, 3)]]
+    assert data.y == ((Fraction(1, 3),),)
     with pytest.raises(ValueError, match="read-only"):
         data.X[0, 0] = 3
 
 
+def test_data_cannot_be_changed():
+    data = Dataset([[1], [2]], [3, 4])
+    for name in ("X", "y"):
+        with pytest.raises(AttributeError):
+            setattr(data, name, [[5], [6]])
+    with pytest.raises(TypeError):
+        data.X[0][0] = 5
+
+
 def test_numbers_are_not_rounded():
-    assert Dataset([[2**64 + 1]], ["1/3"]).X == [[2**64 + 1]]
-    assert Dataset(iter([[1], [2]])).X == [[1], [2]]
+    assert Dataset([[2**64 + 1]], ["1/3"]).X == ((2**64 + 1,),)
+    assert Dataset(iter([[1], [2]])).X == ((1,), (2,))
 
 
 def test_masks_are_kept_for_the_functions_to_refuse():
@@ -41,7 +50,7 @@ def test_copies_and_pickles():
     data = Dataset([[1], [2]], [3, 4])
     data._prepare("kind", object)
     for same in (copy.copy(data), copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
-        assert (same.X, same.y, len(same)) == ([[1], [2]], [3, 4], 2)
+        assert (same.X, same.y, len(same)) == (((1,), (2,)), (3, 4), 2)
         assert same._prepared == {}
     assert repr(data) == "Dataset(2 points with targets)"
 

@@ -17,10 +17,10 @@ T = TypeVar("T")
 class Dataset:
     """Points or samples X and their targets y, for functions that get the same data again.
 
-    It is accepted wherever X, or X and y, are: ``net.fit(data)``, ``net.loss(data)``,
-    ``validation_data=data``, ``verify(network, data)``. What a function makes of the data, such as
-    the packed samples of a training or the exact columns of a verification, is made at its first
-    call and kept for the next ones.
+    It is accepted wherever X (points, features), or X and y, are: ``net.fit(data)``,
+    ``net.loss(data)``, ``validation_data=data``, ``verify(network, data)``. What a function makes
+    of the data, such as the packed samples of a training or the exact columns of a verification, is
+    made at its first call and kept for the next ones.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class Dataset:
 
     Attributes
     ----------
-    X, y : ndarray, list, or a frame of columns of several types
-        The data as they were given. They are copied: later changes of the originals have no effect,
-        and the arrays are read-only.
+    X, y : ndarray, tuple, or a frame of columns of several types
+        The data as they were given, but copied: later changes of the originals have no effect.
+        Neither can be set, and arrays are read-only; a frame must not be written into.
 
     Raises
     ------
@@ -62,9 +62,19 @@ class Dataset:
         return data
 
     def _hold(self, X: Any, y: Any) -> None:
-        self.X, self.y = X, y
+        self._X, self._y = X, y
         self._lock = threading.RLock()
         self._prepared: dict[Hashable, Any] = {}
+
+    @property
+    def X(self) -> Any:  # noqa: N802
+        """Points or samples."""
+        return self._X
+
+    @property
+    def y(self) -> Any:
+        """Targets, or None."""
+        return self._y
 
     def __len__(self) -> int:
         return len(self.X)
@@ -123,7 +133,7 @@ def _kept(values: Any) -> Any:
     if not isinstance(values, Iterable):
         raise TypeError(f"data must be arrays or sequences, not {type(values).__name__}")
     # NumPy must not see lists: it would round integers above 2^63.
-    return [
+    return tuple(
         _kept(row) if isinstance(row, Iterable) and not isinstance(row, str) else row
         for row in values
-    ]
+    )

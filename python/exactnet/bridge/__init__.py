@@ -1,1 +1,4 @@
-"""Where both halves meet: floats against exact numbers. The only place that knows both."""
+"""Where both halves meet: floats against exact numbers. The only place that knows both.
+
+Private: what is public is in `exactnet` itself.
+"""

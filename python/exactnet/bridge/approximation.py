@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from exactnet.base.checks import positive_integer, shown
+from exactnet.base.checks import choice, positive_integer, shown
 from exactnet.bridge import finite_differences
 from exactnet.bridge.interpolation import Array, Values, downwards, two_digits
 from exactnet.bridge.node_search import CAUTION, Curvature, out_of_reach, search
@@ -181,9 +181,7 @@ def approximate(
     tolerance = downwards(exact_tolerance)
     if not tolerance:
         raise ValueError("tolerance is below the least float64, 4.9e-324")
-    if activation not in ACTIVATIONS:
-        known = ", ".join(map(repr, ACTIVATIONS))
-        raise ValueError(f"activation must be one of {known}, not {shown(activation)}")
+    choice(activation, ACTIVATIONS, "activation")
     max_units = positive_integer(max_units, "max_units")
     error = None if value_error is None else _positive(value_error, "value_error", or_zero=True)
     values = Values(f, error)

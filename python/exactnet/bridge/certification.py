@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.base.checks import shown
+from exactnet.base.checks import choice
 from exactnet.base.progress import Progress
 from exactnet.dense.network import Network
 from exactnet.exact.data import Table, as_points
@@ -100,9 +100,7 @@ def certificate(
     >>> proof.exact, proof.bound < 2**24
     (True, True)
     """
-    if dtype not in LIMITS:
-        known = ", ".join(map(repr, LIMITS))
-        raise ValueError(f"dtype must be one of {known}, not {shown(dtype)}")
+    choice(dtype, tuple(LIMITS), "dtype")
     layers, activations, last_bits, normal = _parameters(network, dtype)
     table = as_points(X)
     if table.shape[1] != layers[0][0].shape[1]:

@@ -193,7 +193,7 @@ largest error of the same network
   with float64 parameters       {digits["float64_max_error"]:.3g}
 
 The first {training["n_train"]} digits, learned instead by a network of floats
-=========================================================
+=============================================================
 
 network                         [{trained_sizes}], sigmoid
 trained in                      {training["seconds"]:.3f} s, {training["epochs"]} epochs

@@ -127,7 +127,10 @@ def _load(file: Any) -> dict[str, Any]:
         "biases": biases,
         "activations": activations,
         "generator": int(metadata["generator"]),
-        "state": OptimizerState(moments[0], second, steps) if moments else None,
+        # the kind is not in the file, for it can be told
+        "state": OptimizerState("sgd" if second is None else "adam", moments[0], second, steps)
+        if moments
+        else None,
         "epochs": int(metadata["epochs"]),
     }
 

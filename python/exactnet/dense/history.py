@@ -43,16 +43,12 @@ class History:
 
 @dataclass
 class OptimizerState:
-    """What an optimiser remembers between batches; (weights, biases) of every layer."""
+    """What an optimiser, of `kind`, remembers between batches; (weights, biases) of every layer."""
 
+    kind: str
     first: list[tuple[Array, Array]]
     second: list[tuple[Array, Array]] | None = None
     steps: int = 0
-
-    @property
-    def kind(self) -> str:
-        """Return "sgd" or "adam"."""
-        return "sgd" if self.second is None else "adam"
 
 
 def epoch_line(epoch: int, epochs: int, history: History) -> str:

@@ -129,8 +129,8 @@ class Layers:
         trainer = self._trainer
         if trainer is None or trainer.after is None:
             return self._state, self._epochs
-        first, second, steps, epochs = trainer.after
-        return first and OptimizerState(first, second, steps), self._epochs + epochs
+        kind, first, second, steps, epochs = trainer.after
+        return first and OptimizerState(kind, first, second, steps), self._epochs + epochs
 
     def _take_over(self, next_trainer: Any = None) -> None:
         """Take over what the last trainer has left; the next one will leave something later."""

@@ -66,8 +66,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     shuffle : bool
     tol, n_iter_no_change : float, int
         Training ends, converged, when more than `n_iter_no_change` epochs in a row have not brought
-        the loss, or with `early_stopping` the score, forward by `tol`. ``np.inf`` trains `max_iter`
-        epochs without such a test.
+        the loss, or with `early_stopping` the score, forward by `tol`. ``n_iter_no_change=np.inf``
+        trains `max_iter` epochs without such a test.
     early_stopping : bool
         Watch the accuracy on validation data: those passed to `fit`, or `validation_fraction` of
         the samples, stratified. The network then has the weights of the best epoch.

@@ -28,6 +28,7 @@ from exactnet.dense import options
 from exactnet.dense.callbacks import Callback, check_callbacks
 from exactnet.dense.history import DivergenceError, History
 from exactnet.dense.initialization import INITS
+from exactnet.dense.layers import DTYPES
 from exactnet.dense.network import Network
 from exactnet.dense.training import fit as train
 from exactnet.sklearn.convergence import Monitor
@@ -38,7 +39,6 @@ Array: TypeAlias = npt.NDArray[Any]
 
 # What scikit-learn calls them.
 _ALIASES = {"identity": "linear", "logistic": "sigmoid"}
-_DTYPES = ("float32", "float64")
 
 
 class BaseMLP(BaseEstimator):
@@ -78,7 +78,7 @@ class BaseMLP(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
         "init": [StrOptions(set(INITS))],
-        "dtype": [StrOptions(set(_DTYPES))],
+        "dtype": [StrOptions({*DTYPES})],
         "n_threads": [Interval(numbers.Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],

@@ -1,1 +1,4 @@
-"""Constructions of exact networks (docs/construction.md)."""
+"""Constructions of exact networks.
+
+Private: what is public is in `exactnet` itself.
+"""

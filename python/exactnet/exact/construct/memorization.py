@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.base.checks import positive_integer, shown, thread_count
+from exactnet.base.checks import choice, positive_integer, shown, thread_count
 from exactnet.base.memory import available_memory
 from exactnet.base.progress import Progress
 from exactnet.exact.construct.integer import construct_integer
@@ -29,7 +29,7 @@ from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS
 
 CONSTRUCTIONS = ("auto", "theorem3", "theorem4", "one_layer", "integer")
-ENCODINGS = (None, "scalar", "one_hot")
+ENCODINGS = ("scalar", "one_hot")
 PROJECTIONS = ("smallest", "random", "lexicographic")
 SCALES = ("least", "worst_case")
 
@@ -160,12 +160,13 @@ def memorize(
     >>> net.to_network().predict(X).ravel()
     array([0., 1., 1., 0.])
     """
-    _check_choice(construction, CONSTRUCTIONS, "construction")
-    _check_choice(scale, SCALES, "scale")
-    _check_choice(encoding, ENCODINGS, "encoding")
-    _check_choice(dtype, tuple(LIMITS), "dtype")
+    choice(construction, CONSTRUCTIONS, "construction")
+    choice(scale, SCALES, "scale")
+    if encoding is not None:
+        choice(encoding, ENCODINGS, "encoding")
+    choice(dtype, tuple(LIMITS), "dtype")
     if isinstance(projection, str):
-        _check_choice(projection, PROJECTIONS, "projection")
+        choice(projection, PROJECTIONS, "projection")
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
     n_threads = thread_count(n_threads)
@@ -243,12 +244,6 @@ def near_square(n_points: int, n_outputs: int = 1) -> tuple[int, int]:
     depth = math.isqrt((n_points - 1) // n_outputs) + 1
     candidates = ((-(-n_points // q), q * n_outputs) for q in {depth, max(1, depth - 1)})
     return min(candidates, key=lambda widths: (sum(widths), -widths[0]))
-
-
-def _check_choice(value: Any, choices: tuple[str | None, ...], name: str) -> None:
-    if value not in choices:
-        known = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} must be one of {known}, not {shown(value)}")
 
 
 def _check_hidden(hidden: Any) -> tuple[int, ...]:
