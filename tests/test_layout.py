@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -135,8 +137,7 @@ def test_imports_by_name_are_those_of_the_public_names_and_of_commands():
     found = {
         module
         for module, path in MODULES.items()
-        if path is not None
-        and re.search(r"import_module|__import__", path.read_text())
+        if path is not None and re.search(r"import_module|__import__", path.read_text())
     }
     assert found == {"", "cli"}
 
@@ -164,6 +165,18 @@ def test_public_names():
     for name in dir(exactnet):
         assert getattr(exactnet, name) is not None
         assert not name.startswith("_") or name == "__version__"
+
+
+def test_help_needs_no_package_that_is_optional():
+    program = """
+import inspect, pydoc, sys
+sys.modules.update(sklearn=None, matplotlib=None)
+import exactnet
+assert not hasattr(exactnet, "sklearn")
+assert "plot" in dict(inspect.getmembers(exactnet))
+assert "class Network" in pydoc.render_doc(exactnet)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_check_stands_alone():

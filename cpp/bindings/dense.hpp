@@ -72,12 +72,14 @@ class DenseSamples {
     std::size_t size() const { return rows_of(x_); }
     std::size_t inputs() const { return static_cast<std::size_t>(x_.shape(1)); }
 
-    /// Packs at the first call, which must be made without the GIL: others may wait for it.
+    /// Packs at the first call, which must be made without the GIL: others may wait for it. The
+    /// handler of a signal, which `poll` may call, may be another call of the same thread.
     std::shared_ptr<const dense::Samples<T>> packed(dense::Poll poll) {
         const std::lock_guard lock(mutex_);
         if (packed_ == nullptr) {
-            packed_ = std::make_shared<const dense::Samples<T>>(data(), size(), inputs(), poll);
+            auto made = std::make_shared<const dense::Samples<T>>(data(), size(), inputs(), poll);
             ++packings_;
+            if (packed_ == nullptr) packed_ = std::move(made);
         }
         return packed_;
     }
@@ -86,7 +88,7 @@ class DenseSamples {
 
    private:
     Array<T> x_;
-    std::mutex mutex_;
+    std::recursive_mutex mutex_;
     std::shared_ptr<const dense::Samples<T>> packed_;
     std::atomic<int> packings_{0};
 };

@@ -72,7 +72,10 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
-        return import_module(f"exactnet.{name}")
+        try:
+            return import_module(f"exactnet.{name}")
+        except ModuleNotFoundError as error:  # hasattr and help expect another
+            raise AttributeError(f"exactnet.{name} needs {error.name}: {error}") from error
     if name not in _HOMES:
         raise AttributeError(f"module 'exactnet' has no attribute {name!r}")
     value = getattr(import_module(f"exactnet.{_HOMES[name]}"), name)

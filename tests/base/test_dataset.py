@@ -2,12 +2,13 @@
 
 import copy
 import pickle
+import signal
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from exactnet import Dataset
+from exactnet import Dataset, Network, memorize
 
 
 def test_data_are_copies():
@@ -32,6 +33,45 @@ def test_data_cannot_be_changed():
 def test_numbers_are_not_rounded():
     assert Dataset([[2**64 + 1]], ["1/3"]).X == ((2**64 + 1,),)
     assert Dataset(iter([[1], [2]])).X == ((1,), (2,))
+
+
+@pytest.mark.parametrize("X", [[b"ab", b"cd"], [{1, 2}, {3, 4}], [{1: 2}, {3: 4}], {1: [2]}, "ab"])
+def test_what_is_no_data_is_refused_as_without(X):
+    for call in (memorize, Network([2, 1]).fit):
+        with pytest.raises((ValueError, TypeError)) as expected:
+            call(X, [1, 2][: len(X)])
+        with pytest.raises(type(expected.value)) as error:
+            call(Dataset(X, [1, 2][: len(X)]))
+        assert str(error.value) == str(expected.value)
+
+
+def test_cells_of_any_kind():
+    y = [np.array(0), np.array(1)]
+    net = Network([1, 2], seed=0)
+    assert net.loss(Dataset([[1], [2]], y)) == net.loss([[1], [2]], y)
+    X = memoryview(np.array([[1.0], [2.0]]))
+    assert net.loss(Dataset(X, y)) == net.loss(X, y)
+
+
+def test_a_handler_may_use_data_that_are_being_packed():
+    """It gets its turn within the packing, in the thread that packs."""
+    X = np.random.default_rng(0).random((20_000, 500))
+    X[X > 0.2] = 0
+    data = Dataset(X, np.zeros(len(X)))
+    networks = [Network([500, 1], seed=k, dtype="float64") for k in (0, 1)]
+    networks[0].loss(data)  # converts and checks
+    handled = []
+
+    def handle(*_):
+        handled.append(networks[1].fit(data))
+
+    old = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        networks[0].fit(data, epochs=5)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    assert len(handled) == 1
 
 
 def test_masks_are_kept_for_the_functions_to_refuse():

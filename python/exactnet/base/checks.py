@@ -57,9 +57,9 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def choice(value: Any, choices: tuple[str, ...], name: str) -> None:
-    """Check a name."""
-    if not isinstance(value, str) or value not in choices:
+def choice(value: Any, choices: tuple[str | None, ...], name: str) -> None:
+    """Check a name, or None where that is a choice."""
+    if not isinstance(value, str | None) or value not in choices:
         raise ValueError(
             f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}"
         )

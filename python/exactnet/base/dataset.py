@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import copy
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
-from exactnet.base.checks import entries, is_mixed_frame, shown
+from exactnet.base.checks import entries, shown
 
 T = TypeVar("T")
 
@@ -17,10 +18,10 @@ T = TypeVar("T")
 class Dataset:
     """Points or samples X and their targets y, for functions that get the same data again.
 
-    It is accepted wherever X (points, features), or X and y, are: ``net.fit(data)``,
-    ``net.loss(data)``, ``validation_data=data``, ``verify(network, data)``. What a function makes
-    of the data, such as the packed samples of a training or the exact columns of a verification, is
-    made at its first call and kept for the next ones.
+    It is accepted wherever networks are constructed, trained, evaluated or verified on X, or X and
+    y: ``net.fit(data)``, ``net.loss(data)``, ``validation_data=data``, ``verify(network, data)``.
+    What a function makes of the data, such as the packed samples of a training or the exact columns
+    of a verification, is made at its first call and kept for the next ones.
 
     Parameters
     ----------
@@ -30,14 +31,14 @@ class Dataset:
 
     Attributes
     ----------
-    X, y : ndarray, tuple, or a frame of columns of several types
+    X, y : ndarray, tuple, or a data frame
         The data as they were given, but copied: later changes of the originals have no effect.
         Neither can be set, and arrays are read-only; a frame must not be written into.
 
     Raises
     ------
-    ValueError
-        If X and y are not of the same length, or single numbers. What else may be wrong, such as a
+    ValueError, TypeError
+        If X and y are not of the same length, or have none. What else may be wrong, such as a
         number that is not finite, is an error of the function that gets the data, as it depends on
         that.
 
@@ -92,7 +93,8 @@ class Dataset:
         """Return what `make` makes of the data, which is called for the first of equal keys."""
         with self._lock:
             if key not in self._prepared:
-                self._prepared[key] = make()
+                made = make()  # while a signal's handler may make it, too
+                self._prepared.setdefault(key, made)
             value: T = self._prepared[key]
             return value
 
@@ -101,7 +103,7 @@ def check_given(X: Any, y: Any, names: tuple[str, str]) -> None:
     """Look whether there are targets, and whether only a Dataset or only y brings them."""
     if not isinstance(X, Dataset):
         if y is None:
-            raise ValueError(f"{names[1]} is missing; only a Dataset brings its own")
+            raise ValueError(f"{names[1]} must be given; only a Dataset brings its own")
     elif y is not None:
         raise ValueError(f"{names[1]} must be left out: {names[0]} is a Dataset, with its own")
     elif X.y is None:
@@ -120,20 +122,27 @@ def pair_of(data: Any, name: str) -> tuple[Any, Any]:
 
 def _kept(values: Any) -> Any:
     """Copy data, so that nobody changes them."""
-    if is_mixed_frame(values):
-        return copy.deepcopy(values)
-    if not isinstance(values, np.ndarray) and hasattr(values, "__array__"):
-        values = np.asarray(values)  # a frame or a tensor
+    if isinstance(values, Iterator):
+        values = tuple(values)
+    # NumPy must not see lists: it would round integers above 2^63.
+    if isinstance(values, list | tuple):
+        return tuple(_kept_row(row) for row in values)
+    frame = hasattr(values, "columns")
+    arrays = (array.array, memoryview)
+    if not frame and (isinstance(values, arrays) or hasattr(values, "__array__")):
+        values = np.asarray(values)  # a series or a tensor
     if isinstance(values, np.ndarray):
         if not values.ndim:
             raise ValueError(f"data must have rows, not be the number {shown(values.item())}")
         values = values.copy()
         values.flags.writeable = False
         return values
-    if not isinstance(values, Iterable):
+    if not hasattr(values, "__len__"):
         raise TypeError(f"data must be arrays or sequences, not {type(values).__name__}")
-    # NumPy must not see lists: it would round integers above 2^63.
-    return tuple(
-        _kept(row) if isinstance(row, Iterable) and not isinstance(row, str) else row
-        for row in values
-    )
+    return copy.deepcopy(values)  # a frame, or what functions may refuse as it is
+
+
+def _kept_row(row: Any) -> Any:
+    if isinstance(row, list | tuple):
+        return tuple(row)
+    return row.copy() if isinstance(row, np.ndarray) else row

@@ -219,7 +219,8 @@ def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
 def raise_not_finite(array: Array, name: str) -> NoReturn:
     """Say where a matrix is not finite."""
     places = np.argwhere(~np.isfinite(array))
-    if not len(places):
+    value = array[tuple(places[0])] if len(places) else 0
+    if np.isfinite(value):
         raise ValueError(f"{name} has been written into while it was read: it was not finite then")
     r, c = places[0]
-    raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+    raise ValueError(f"{name}[{r}, {c}] is {value}: only finite numbers are allowed")

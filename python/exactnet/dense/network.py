@@ -192,8 +192,10 @@ class Network(Layers):
         # as it stands, if the core can read it; masks it would not see
         result: Array | None = self._core.predict(X) if type(X) is np.ndarray else None
         if result is None:  # X needs a conversion, or is wrong
-            result = self._core.predict(self._samples(X))
-        assert result is not None
+            samples = self._samples(X)
+            result = self._core.predict(samples)
+            if result is None:
+                raise_not_finite(samples, "X")
         return result
 
     def classify(self, X: Any) -> npt.NDArray[np.intp]:

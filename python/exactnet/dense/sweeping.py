@@ -195,10 +195,9 @@ def _checked(X: Any, y: Any, names: tuple[str, str]) -> Dataset:
     X_name, y_name = names
     check_given(X, y, names)
     if isinstance(X, Dataset):
-        data = X
-    else:
-        data = Dataset._borrow(real_array(X, X_name), real_array(y, y_name))
-    X, y = real_array(data.X, X_name), real_array(data.y, y_name)
+        X._prepare(_checked, lambda: len(_checked(X.X, X.y, names)))
+        return X
+    X, y = real_array(X, X_name), real_array(y, y_name)
     if X.ndim != 2:
         raise ValueError(f"{X_name} must be (samples, features), not of shape {X.shape}")
     if not len(X):
@@ -212,7 +211,7 @@ def _checked(X: Any, y: Any, names: tuple[str, str]) -> Dataset:
     for array, name in ((X, X_name), (y, y_name)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise_not_finite(np.atleast_2d(array.T).T, name)
-    return data
+    return Dataset._borrow(X, y)
 
 
 def _available_processors() -> int:

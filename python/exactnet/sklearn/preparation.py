@@ -86,8 +86,8 @@ def read_samples(
         return checked
 
     array = X._prepare((read_samples, dtype.name), samples)
-    # only the number of features, and whether they have names
-    validate_data(estimator, array, skip_check_array=True, reset=reset)
+    # only the number of features and their names
+    validate_data(estimator, X.X, skip_check_array=True, reset=reset)
     return array
 
 

@@ -29,7 +29,7 @@ from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS
 
 CONSTRUCTIONS = ("auto", "theorem3", "theorem4", "one_layer", "integer")
-ENCODINGS = ("scalar", "one_hot")
+ENCODINGS = (None, "scalar", "one_hot")
 PROJECTIONS = ("smallest", "random", "lexicographic")
 SCALES = ("least", "worst_case")
 
@@ -162,8 +162,7 @@ def memorize(
     """
     choice(construction, CONSTRUCTIONS, "construction")
     choice(scale, SCALES, "scale")
-    if encoding is not None:
-        choice(encoding, ENCODINGS, "encoding")
+    choice(encoding, ENCODINGS, "encoding")
     choice(dtype, tuple(LIMITS), "dtype")
     if isinstance(projection, str):
         choice(projection, PROJECTIONS, "projection")
