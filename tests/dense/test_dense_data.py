@@ -139,7 +139,7 @@ def test_datasets_and_targets_that_do_not_go_together():
             call(full, Y)
         with pytest.raises(ValueError, match="X is a Dataset without y"):
             call(bare)
-        with pytest.raises(ValueError, match=f"{name} is missing"):
+        with pytest.raises(ValueError, match=f"{name} must be given"):
             call(X)
     with pytest.raises(ValueError, match="validation X is a Dataset without y"):
         net.fit(full, validation_data=bare)

@@ -127,10 +127,10 @@ def _kept(values: Any) -> Any:
     # NumPy must not see lists: it would round integers above 2^63.
     if isinstance(values, list | tuple):
         return tuple(_kept_row(row) for row in values)
-    frame = hasattr(values, "columns")
-    arrays = (array.array, memoryview)
-    if not frame and (isinstance(values, arrays) or hasattr(values, "__array__")):
-        values = np.asarray(values)  # a series or a tensor
+    if isinstance(values, array.array | memoryview) or (
+        hasattr(values, "__array__") and not hasattr(values, "columns")  # but a frame
+    ):
+        values = np.asanyarray(values)
     if isinstance(values, np.ndarray):
         if not values.ndim:
             raise ValueError(f"data must have rows, not be the number {shown(values.item())}")

@@ -94,12 +94,12 @@ class Data:
         limit: int | None = None,
     ) -> None:
         x_name, y_name = names
-        check_given(X, y, names)
         self.points = as_points(X, x_name, limit)
         n_points = self.points.shape[0]
         if not isinstance(X, Dataset):
             self.targets = as_targets(y, n_points, y_name, limit)
             return
+        check_given(X, y, names)
         self.targets = X._prepare("exact targets", lambda: as_targets(X.y, n_points, y_name, limit))
 
     def rows(self, index: npt.NDArray[np.intp]) -> Data:
