@@ -197,6 +197,31 @@ def test_interrupted_training_saves_nothing(tmp_path, classes, ignored):
     assert path.exists() == ignored
 
 
+def test_interrupts_that_modules_make_another_error_of(data):
+    """As NumPy's extension does, where it finds no datetime because Ctrl-C came meanwhile."""
+    program = (
+        HEAR_CTRL_C
+        + """
+import os, signal, sys, time
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "exactnet.cli.verifying":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(10)
+            except KeyboardInterrupt:
+                raise ImportError("initialization failed") from None
+sys.meta_path.insert(0, Finder())
+from exactnet.__main__ import main
+exit(main())
+"""
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "verify", "net.json", data], capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (130, "exactnet: interrupted\n")
+
+
 def test_interrupts_of_commands(tmp_path, data, rng):
     """At any time after its first line: status 130 or 0, and a file that is whole or none."""
     path = tmp_path / "net.json"
