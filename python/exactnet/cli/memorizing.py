@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet memorize` is asked, and return the exit status."""
     check_output(arguments.output, arguments.data)
-    data = Dataset(*read_data(arguments.data, arguments.target))
+    data = Dataset._borrow(*read_data(arguments.data, arguments.target))
     start = time.perf_counter()
     with ProgressBar("constructing") as bar:
         network = memorize(

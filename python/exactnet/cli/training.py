@@ -22,7 +22,8 @@ from exactnet.cli.arguments import (
 from exactnet.cli.datafiles import Data, read_data
 from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.initialization import INITS
-from exactnet.dense.network import LOSSES, Network
+from exactnet.dense.layers import LOSSES
+from exactnet.dense.network import Network
 
 # Integers from 0 are taken for classes below the first number, if not said otherwise; and at all
 # below the second, for each is an output of the network.

@@ -18,17 +18,15 @@ from exactnet.base.memory import available_memory
 from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
 from exactnet.dense.data import Data, Samples, raise_not_finite
-from exactnet.dense.history import DivergenceError, History
+from exactnet.dense.history import History
 from exactnet.dense.initialization import INITS, initial
-from exactnet.dense.layers import DTYPES, LOSSES, Layers
+from exactnet.dense.layers import DTYPES, Layers
 from exactnet.dense.options import Options, Rate
 
 if TYPE_CHECKING:
     from exactnet.bridge.conversion import ExactNetwork
 
 Array: TypeAlias = npt.NDArray[Any]
-
-__all__ = ["INITS", "LOSSES", "DivergenceError", "History", "Network"]
 
 
 class Network(Layers):
