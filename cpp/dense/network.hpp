@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -15,28 +16,31 @@
 
 namespace exactnet::dense {
 
-/// Numbers aligned for the kernels, zero at first.
+/// Numbers aligned for the kernels, zero at first: large ones are pages that the system makes zero
+/// as they are first used, so that none of it is one long step.
 template <class T>
 class Buffer {
    public:
     Buffer() = default;
-    explicit Buffer(std::size_t n)
-        : size_(n),
-          data_(static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{alignment}))) {
-        std::memset(static_cast<void*>(data_.get()), 0, n * sizeof(T));
+    explicit Buffer(std::size_t n) : size_(n) {
+        constexpr std::size_t spare = alignment / sizeof(T);
+        if (n > SIZE_MAX - spare) throw std::bad_alloc();
+        memory_.reset(std::calloc(n + spare, sizeof(T)));
+        if (memory_ == nullptr) throw std::bad_alloc();
+        const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
+        data_ = reinterpret_cast<T*>((address + alignment - 1) / alignment * alignment);
     }
-    T* data() noexcept { return data_.get(); }
-    const T* data() const noexcept { return data_.get(); }
+    T* data() noexcept { return data_; }
+    const T* data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
 
    private:
-    struct Delete {
-        void operator()(T* p) const noexcept {
-            ::operator delete(static_cast<void*>(p), std::align_val_t{alignment});
-        }
+    struct Free {
+        void operator()(void* p) const noexcept { std::free(p); }
     };
     std::size_t size_ = 0;
-    std::unique_ptr<T, Delete> data_;
+    std::unique_ptr<void, Free> memory_;
+    T* data_ = nullptr;  // the aligned part of it
 };
 
 /// A layer of the caller's: activation(W x + b) with W (outputs, inputs), row-major, and b
