@@ -46,8 +46,11 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
     using Samples = DenseSamples<T>;
     using Data = DenseData<T>;
     py::class_<Samples, std::shared_ptr<Samples>>(
-        module, samples_name, "X in the memory of a NumPy array; packed at its first training.")
+        module, samples_name, "X in the memory of NumPy arrays; packed at its first training.")
         .def(py::init<Array<T>>(), py::arg("x").noconvert())
+        .def(py::init<Array<T>, Array<std::int64_t>, Array<std::int32_t>, std::size_t>(),
+             py::arg("values").noconvert(), py::arg("starts").noconvert(),
+             py::arg("columns").noconvert(), py::arg("inputs"))
         .def_property_readonly("packings", &Samples::packings, "How often they were packed.");
     py::class_<Data, std::shared_ptr<Data>>(module, data_name,
                                             "Samples, and values or int64 labels for them.")
@@ -62,7 +65,8 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
              py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("isa"))
         .def_property_readonly("isa", &Network::isa)
         .def("predict", &Network::predict, py::arg("x"), py::arg("progress") = py::none(),
-             "The outputs, or None if x is not a matrix of finite samples in the right memory.")
+             "The outputs, or None if x is neither a matrix of finite samples in the right memory "
+             "nor the core's samples.")
         .def("evaluate", &Network::evaluate, py::arg("data"), py::arg("loss"),
              py::arg("classes") = py::none(), py::arg("progress") = py::none(),
              "(mean loss, share of samples of these classes or None), or None if x is not finite.")

@@ -66,18 +66,42 @@ class DenseSamples {
     explicit DenseSamples(Array<T> x) : x_(std::move(x)) {
         require(x_.ndim() == 2 && x_.size() > 0, "X must be a matrix");
         require(aligned(x_), "X must be aligned");
+        matrix_ = {x_.data(), rows_of(x_), static_cast<std::size_t>(x_.shape(1))};
     }
 
-    const T* data() const { return x_.data(); }
-    std::size_t size() const { return rows_of(x_); }
-    std::size_t inputs() const { return static_cast<std::size_t>(x_.shape(1)); }
+    /// In compressed sparse rows, into which nobody may write any more.
+    DenseSamples(Array<T> values, Array<std::int64_t> starts, Array<std::int32_t> columns,
+                 std::size_t inputs)
+        : x_(std::move(values)), starts_(std::move(starts)), columns_(std::move(columns)) {
+        require(x_.ndim() == 1 && starts_.ndim() == 1 && columns_.ndim() == 1 &&
+                    starts_.size() > 1 && columns_.size() == x_.size() && inputs > 0,
+                "X must be a matrix");
+        require(aligned(x_) && aligned(starts_) && aligned(columns_), "X must be aligned");
+        const std::size_t n = rows_of(starts_) - 1;
+        matrix_ = {x_.data(), n, inputs, starts_.data(), columns_.data()};
+        bool sound = matrix_.starts[0] == 0 && matrix_.starts[n] == x_.size();
+        for (std::size_t r = 0; r < n; ++r) sound &= matrix_.starts[r] <= matrix_.starts[r + 1];
+        require(sound, "rows of X begin outside of it");
+        for (std::size_t r = 0; r < n; ++r) {
+            std::size_t next = 0;  // the first column that may follow
+            matrix_.each(r, [&](std::size_t column, T) {
+                sound &= next <= column && column < inputs;
+                next = column + 1;
+            });
+        }
+        require(sound, "columns of X must ascend in every row, and be inputs");
+    }
+
+    const dense::Matrix<T>& matrix() const { return matrix_; }
+    std::size_t size() const { return matrix_.n; }
+    std::size_t inputs() const { return matrix_.inputs; }
 
     /// Packs at the first call, which must be made without the GIL: others may wait for it. The
     /// handler of a signal, which `poll` may call, may be another call of the same thread.
     std::shared_ptr<const dense::Samples<T>> packed(dense::Poll poll) {
         const std::lock_guard lock(mutex_);
         if (packed_ == nullptr) {
-            auto made = std::make_shared<const dense::Samples<T>>(data(), size(), inputs(), poll);
+            auto made = std::make_shared<const dense::Samples<T>>(matrix_, poll);
             ++packings_;
             if (packed_ == nullptr) packed_ = std::move(made);
         }
@@ -88,6 +112,9 @@ class DenseSamples {
 
    private:
     Array<T> x_;
+    Array<std::int64_t> starts_;
+    Array<std::int32_t> columns_;
+    dense::Matrix<T> matrix_;
     std::recursive_mutex mutex_;
     std::shared_ptr<const dense::Samples<T>> packed_;
     std::atomic<int> packings_{0};
@@ -168,17 +195,24 @@ class DenseNetwork {
     const dense::Kernels<T>& kernels() const { return *kernels_; }
     std::string isa() const { return kernels_->name; }
 
-    /// None if x is not, as it stands, an array of finite samples of this network.
+    /// None if x is not, as it stands, an array of finite samples of this network, or such Samples.
     py::object predict(const py::object& x, const py::object& progress) const {
-        if (!py::isinstance<Array<T>>(x)) return py::none();
-        const auto array = py::reinterpret_borrow<Array<T>>(x);
-        if (!fits(array) || !aligned(array)) return py::none();
-        const std::size_t n = rows_of(array);
+        dense::Matrix<T> matrix;
+        if (py::isinstance<Array<T>>(x)) {
+            const auto array = py::reinterpret_borrow<Array<T>>(x);
+            if (!fits(array) || !aligned(array)) return py::none();
+            matrix = {array.data(), rows_of(array), layers_.front().inputs};
+        } else if (py::isinstance<DenseSamples<T>>(x)) {
+            matrix = x.cast<const DenseSamples<T>&>().matrix();
+            require(matrix.inputs == layers_.front().inputs, "X does not fit the network");
+        } else {
+            return py::none();
+        }
+        const std::size_t n = matrix.n;
         Array<T> result({n, layers_.back().outputs});
         T* const out = result.mutable_data();
-        const T* const in = array.data();
         const auto run = [&](dense::Poll poll) {
-            return dense::predict(layers_, *kernels_, in, n, out, poll);
+            return dense::predict(layers_, *kernels_, matrix, out, poll);
         };
         const bool finite = is_long(n) ? without_gil(progress, run) : run({});
         return finite ? py::object(std::move(result)) : py::none();
@@ -194,7 +228,7 @@ class DenseNetwork {
         const std::int64_t* expected = nullptr;
         if (!classes.is_none()) expected = DenseData<T>::to_labels(classes, n).data();
         const auto run = [&](dense::Poll poll) {
-            return dense::evaluate(layers_, *kernels_, loss, data.samples().data(), n,
+            return dense::evaluate(layers_, *kernels_, loss, data.samples().matrix(),
                                    data.targets(), expected, poll);
         };
         const dense::Evaluation result = is_long(n) ? without_gil(progress, run) : run({});

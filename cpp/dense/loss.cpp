@@ -169,17 +169,19 @@ std::int64_t decided(const Layer<T>& layer, const Panels<T>& values, std::size_t
 
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                    const T* x, std::size_t n, Targets<T> targets, const std::int64_t* classes,
+                    const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes,
                     Poll poll) {
+    const std::size_t n = x.n;
     Forward<T> forward(layers, kernels, n, poll);
     LastLayer<T> last(layers.back(), kernels, loss, forward.part());
     std::vector<std::uint32_t> samples(forward.part());
     std::vector<double> losses(forward.part());
+    std::vector<T> space;
     std::iota(samples.begin(), samples.end(), 0U);
     Evaluation result{true, 0, 0};
     for (std::size_t begin = 0; begin < n; begin += forward.part()) {
         const std::size_t m = std::min(forward.part(), n - begin);
-        const T* const rows = x + begin * layers.front().inputs;
+        const T* const rows = x.rows(begin, m, space);
         if (!all_finite(rows, m * layers.front().inputs)) return {false, 0, 0};  // while in cache
         Targets<T> part = targets;
         if (part.values != nullptr) part.values += begin * layers.back().outputs;
@@ -200,9 +202,8 @@ Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
 template class LastLayer<float>;
 template class LastLayer<double>;
 template Evaluation evaluate(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
-                             const float*, std::size_t, Targets<float>, const std::int64_t*, Poll);
+                             const Matrix<float>&, Targets<float>, const std::int64_t*, Poll);
 template Evaluation evaluate(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
-                             const double*, std::size_t, Targets<double>, const std::int64_t*,
-                             Poll);
+                             const Matrix<double>&, Targets<double>, const std::int64_t*, Poll);
 
 }  // namespace exactnet::dense

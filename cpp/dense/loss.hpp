@@ -55,12 +55,12 @@ struct Evaluation {
     std::size_t correct;  ///< samples whose outputs tell the class that was asked for
 };
 
-/// Evaluates the n rows of X (n, inputs), row-major and unaligned, in one forward pass; against
+/// Evaluates the n rows of X (n, inputs), unaligned, in one forward pass; against
 /// `classes` (n,) too unless that is null. The class is that of the largest output, the first of
 /// equal ones; of a single one that is no softmax, 1 where it exceeds 1/2, else 0.
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                    const T* x, std::size_t n, Targets<T> targets, const std::int64_t* classes,
+                    const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes,
                     Poll poll = {});
 
 }  // namespace exactnet::dense

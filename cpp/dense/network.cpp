@@ -21,8 +21,8 @@ void activate(const Kernels<T>& kernels, const Layer<T>& layer, Panels<T>& value
 }
 
 template <class T>
-bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                 std::size_t n, T* outputs, Poll poll) {
+bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const Matrix<T>& x,
+                 T* outputs, Poll poll) {
     std::size_t widest = 0;
     for (const Layer<T>& layer : layers) {
         widest = std::max(widest, round_up(layer.outputs, kernels.width));
@@ -31,8 +31,9 @@ bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
     alignas(alignment) T stack[usual];
     Buffer<T> heap(2 * widest <= usual ? 0 : 2 * widest);
     T* const scratch = heap.size() != 0 ? heap.data() : stack;
-    for (std::size_t r = 0; r < n; ++r) {
-        const T* input = x + r * layers.front().inputs;
+    std::vector<T> space;
+    for (std::size_t r = 0; r < x.n; ++r) {
+        const T* input = x.rows(r, 1, space);
         if (!all_finite(input, layers.front().inputs)) return false;
         T *now = scratch, *other = scratch + widest;
         for (const Layer<T>& layer : layers) {
@@ -60,14 +61,16 @@ bool predict_few(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
 }
 
 template <class T>
-bool predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-                  std::size_t n, T* outputs, Poll poll) {
+bool predict_many(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels,
+                  const Matrix<T>& x, T* outputs, Poll poll) {
+    const std::size_t n = x.n;
     Forward<T> forward(layers, kernels, n, poll);
+    std::vector<T> space;
     const Layer<T>& last = layers.back();
     Buffer<T> scratch(2 * forward.part());
     for (std::size_t begin = 0; begin < n; begin += forward.part()) {
         const std::size_t m = std::min(forward.part(), n - begin);
-        const T* const part = x + begin * layers.front().inputs;
+        const T* const part = x.rows(begin, m, space);
         if (!all_finite(part, m * layers.front().inputs)) return false;  // while it is in cache
         Panels<T>& z = forward.run(part, m, poll);
         activate(kernels, last, z, m, scratch.data());
@@ -109,17 +112,17 @@ Panels<T>& Forward<T>::run(const T* x, std::size_t m, Poll& poll) {
 }
 
 template <class T>
-bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs, Poll poll) {
+bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const Matrix<T>& x,
+             T* outputs, Poll poll) {
     constexpr std::size_t few = 8;  // from here on packing pays
-    return (n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, n, outputs, poll);
+    return (x.n < few ? predict_few<T> : predict_many<T>)(layers, kernels, x, outputs, poll);
 }
 
 template class Forward<float>;
 template class Forward<double>;
-template bool predict(const std::vector<Layer<float>>&, const Kernels<float>&, const float*,
-                      std::size_t, float*, Poll);
-template bool predict(const std::vector<Layer<double>>&, const Kernels<double>&, const double*,
-                      std::size_t, double*, Poll);
+template bool predict(const std::vector<Layer<float>>&, const Kernels<float>&, const Matrix<float>&,
+                      float*, Poll);
+template bool predict(const std::vector<Layer<double>>&, const Kernels<double>&,
+                      const Matrix<double>&, double*, Poll);
 
 }  // namespace exactnet::dense

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "matrix.hpp"
 #include "poll.hpp"
 #include "types.hpp"
 
@@ -200,11 +201,11 @@ class Forward {
     std::vector<Panels<T>> values_;
 };
 
-/// Outputs (n, outputs) of the network at X (n, inputs), both row-major and unaligned. Few samples
-/// are computed straight from the caller's weights, many through panels. False if X is not finite;
-/// the outputs are then undefined.
+/// Outputs (n, outputs) of the network at X (n, inputs), row-major and unaligned. Few samples are
+/// computed straight from the caller's weights, many through panels. False if X is not finite; the
+/// outputs are then undefined.
 template <class T>
-bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const T* x,
-             std::size_t n, T* outputs, Poll poll = {});
+bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const Matrix<T>& x,
+             T* outputs, Poll poll = {});
 
 }  // namespace exactnet::dense

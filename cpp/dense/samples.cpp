@@ -75,55 +75,68 @@ void Records::grow(std::size_t used, std::size_t by) {
 }
 
 template <class T>
-Samples<T>::Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll)
+Samples<T>::Samples(const Matrix<T>& x, Poll poll)
     : x_(x),
-      n_(n),
-      n_inputs_(n_inputs),
-      n_blocks_((n_inputs + sparse_block - 1) / sparse_block),
+      n_blocks_((x.inputs + sparse_block - 1) / sparse_block),
       header_(round_up((n_blocks_ + 1) * sizeof(std::uint32_t), sizeof(T))) {
     // the density of some rows, evenly spread, is near that of all
     constexpr std::size_t most_probes = 256;
+    const std::size_t n = x.n, n_inputs = x.inputs;
     const std::size_t step = (n + most_probes - 1) / most_probes;
     std::size_t used = 0, probes = 0;
     for (std::size_t s = 0; s < n; s += step, ++probes) {
-        const T* const row = x + s * n_inputs;
-        for (std::size_t k = 0; k < n_inputs; ++k) used += row[k] != 0 ? 1 : 0;
+        const bool sparse = x.sparse();
+        const auto begin = sparse ? static_cast<std::size_t>(x.starts[s]) : s * n_inputs;
+        const auto end = sparse ? static_cast<std::size_t>(x.starts[s + 1]) : begin + n_inputs;
+        for (std::size_t k = begin; k < end; ++k) used += x.values[k] != 0 ? 1 : 0;
     }
     const double density = static_cast<double>(used) / static_cast<double>(probes * n_inputs);
     if (n_inputs >= fewest_inputs && density < densest) {
         pack(static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)), poll);
     } else {
-        finite_ = all_finite(x, n * n_inputs, poll);
+        const auto size = x.sparse() ? static_cast<std::size_t>(x.starts[n]) : n * n_inputs;
+        finite_ = all_finite(x.values, size, poll);
     }
 }
 
 template <class T>
 void Samples<T>::pack(std::size_t expected, Poll poll) {
     constexpr std::size_t bytes = sizeof(T) + 1;  // of an entry
-    const std::size_t most = header_ + round_up((n_inputs_ + n_blocks_) * bytes, sizeof(T));
-    records_ = Records(n_ * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
-    starts_.reserve(n_ + 1);
-    std::vector<std::uint8_t> columns(n_inputs_ + n_blocks_);
+    const std::size_t n = x_.n, n_inputs = x_.inputs;
+    const std::size_t most = header_ + round_up((n_inputs + n_blocks_) * bytes, sizeof(T));
+    records_ = Records(n * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
+    starts_.reserve(n + 1);
+    std::vector<std::uint8_t> columns(n_inputs + n_blocks_);
     std::size_t start = 0;
     Bits<T> largest = 0;
-    for (std::size_t s = 0; s < n_; ++s) {
+    for (std::size_t s = 0; s < n; ++s) {
         if (records_.size() - start < most) records_.grow(start, start / 2 + most);
         std::byte* const record = records_.data() + start;
         auto* const offsets = reinterpret_cast<std::uint32_t*>(record);
         auto* const values = reinterpret_cast<T*>(record + header_);
-        const T* const row = x_ + s * n_inputs_;
+        const std::int64_t* const starts = x_.starts;
+        std::int64_t entry = starts != nullptr ? starts[s] : 0;
         std::size_t count = 0;
         for (std::size_t b = 0; b < n_blocks_; ++b) {
             offsets[b] = static_cast<std::uint32_t>(count);
-            const T* const block = row + b * sparse_block;
-            const std::size_t end = std::min(sparse_block, n_inputs_ - b * sparse_block);
-            for (std::size_t k = 0; k < end; ++k) {
-                const T value = block[k];
+            const std::size_t first = b * sparse_block;
+            const std::size_t end = std::min(sparse_block, n_inputs - first);
+            const auto keep = [&](std::size_t k, T value) {
                 values[count] = value;
                 columns[count] = static_cast<std::uint8_t>(k);
                 const Bits<T> size = magnitude(value);
                 largest = std::max(largest, size);
                 count += size != 0 ? 1 : 0;
+            };
+            if (starts == nullptr) {
+                const T* const block = x_.values + s * n_inputs + first;
+                for (std::size_t k = 0; k < end; ++k) keep(k, block[k]);
+            } else {
+                for (; entry < starts[s + 1]; ++entry) {
+                    const std::size_t k = static_cast<std::size_t>(x_.columns[entry]) - first;
+                    if (k >= end) break;
+                    keep(k, x_.values[entry]);
+                }
             }
             if ((count - offsets[b]) % 2 != 0) {  // an entry more, of 0
                 values[count] = 0;
@@ -134,7 +147,7 @@ void Samples<T>::pack(std::size_t expected, Poll poll) {
         std::memcpy(values + count, columns.data(), count);
         starts_.push_back(start);
         start += header_ + round_up(count * bytes, sizeof(T));
-        poll.done(n_inputs_);
+        poll.done(starts != nullptr ? count + n_blocks_ : n_inputs);
     }
     starts_.push_back(start);
     finite_ = is_finite<T>(largest);
@@ -150,11 +163,18 @@ SparseRow<T> Samples<T>::row(std::size_t sample) const noexcept {
 
 template <class T>
 void Samples<T>::copy(std::size_t sample, Panels<T>& batch, std::size_t r) const noexcept {
-    const T* const row = x_ + sample * n_inputs_;
-    const std::size_t width = batch.width();
-    for (std::size_t p = 0, k = 0; k < n_inputs_; ++p, k += width) {
-        std::copy_n(row + k, std::min(width, n_inputs_ - k), batch.at(p, r));
+    const std::size_t n_inputs = x_.inputs, width = batch.width();
+    const T* const row = x_.sparse() ? nullptr : x_.values + sample * n_inputs;
+    for (std::size_t p = 0, k = 0; k < n_inputs; ++p, k += width) {
+        const std::size_t count = std::min(width, n_inputs - k);
+        if (row != nullptr) {
+            std::copy_n(row + k, count, batch.at(p, r));
+        } else {
+            std::fill_n(batch.at(p, r), count, T(0));
+        }
     }
+    if (row != nullptr) return;
+    x_.each(sample, [&](std::size_t k, T value) { batch.at(k / width, r)[k % width] = value; });
 }
 
 template <class T>
@@ -163,9 +183,12 @@ void Samples<T>::prefetch(std::size_t sample) const noexcept {
     if (sparse()) {
         begin = records_.data() + starts_[sample];
         end = records_.data() + starts_[sample + 1];
+    } else if (x_.sparse()) {
+        begin = reinterpret_cast<const std::byte*>(x_.values + x_.starts[sample]);
+        end = reinterpret_cast<const std::byte*>(x_.values + x_.starts[sample + 1]);
     } else {
-        begin = reinterpret_cast<const std::byte*>(x_ + sample * n_inputs_);
-        end = begin + n_inputs_ * sizeof(T);
+        begin = reinterpret_cast<const std::byte*>(x_.values + sample * x_.inputs);
+        end = begin + x_.inputs * sizeof(T);
     }
     // not into the first-level cache, which is full of weights
     for (; begin < end; begin += cache_line) __builtin_prefetch(begin, 0, 1);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "matrix.hpp"
 #include "network.hpp"
 #include "poll.hpp"
 
@@ -41,15 +42,16 @@ class Records {
 };
 
 /// Rows of X (samples, inputs), which are borrowed; or, where most numbers are 0, as the pixels of
-/// handwriting are, copies of only the others. Which of the two depends on X alone. Another thread
-/// may write into X meanwhile: no place in memory hangs on what is read there.
+/// handwriting are, copies of only the others. Which of the two depends on the numbers alone, not
+/// on the form in which X holds them. Another thread may write into X meanwhile: no place in memory
+/// hangs on what is read there, but for the columns of a sparse X, which nobody may write to.
 template <class T>
 class Samples {
    public:
-    Samples(const T* x, std::size_t n, std::size_t n_inputs, Poll poll = {});
+    explicit Samples(const Matrix<T>& x, Poll poll = {});
 
-    std::size_t size() const noexcept { return n_; }
-    std::size_t inputs() const noexcept { return n_inputs_; }
+    std::size_t size() const noexcept { return x_.n; }
+    std::size_t inputs() const noexcept { return x_.inputs; }
     bool finite() const noexcept { return finite_; }
     bool sparse() const noexcept { return !starts_.empty(); }
 
@@ -65,9 +67,7 @@ class Samples {
    private:
     void pack(std::size_t expected, Poll poll);
 
-    const T* x_;
-    std::size_t n_;
-    std::size_t n_inputs_;
+    Matrix<T> x_;
     bool finite_ = true;
     // A sparse sample is one record: offsets of the blocks, values, columns. That of sample s fills
     // the bytes starts_[s] ... starts_[s + 1] - 1.

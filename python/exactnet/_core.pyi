@@ -1,7 +1,7 @@
 # The interface of the compiled core; tests/test_stub.py compares it with the module.
 # "list of mpz" and "list of mpq" cannot be said more precisely: gmpy2 has no type information.
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,16 @@ def verify(
 ) -> tuple[int, int, int | None, Any]: ...
 
 class DenseSamples32:
+    @overload
     def __init__(self, x: npt.NDArray[np.float32]) -> None: ...
+    @overload
+    def __init__(
+        self,
+        values: npt.NDArray[np.float32],
+        starts: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.int32],
+        inputs: int,
+    ) -> None: ...
     @property
     def packings(self) -> int: ...
 
@@ -112,7 +121,16 @@ class DenseTrainer32:
     def set_state(self, first: Any, second: Any, steps: int) -> None: ...
 
 class DenseSamples64:
+    @overload
     def __init__(self, x: npt.NDArray[np.float64]) -> None: ...
+    @overload
+    def __init__(
+        self,
+        values: npt.NDArray[np.float64],
+        starts: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.int32],
+        inputs: int,
+    ) -> None: ...
     @property
     def packings(self) -> int: ...
 

@@ -130,7 +130,7 @@ TEST(updates_equal_the_definition) {
                                                    sparse && moves ? sums.data() : nullptr,
                                                    w.stride(), w.count()};
                     if (sparse) {
-                        const Samples<U> samples(x.data(), m, n);
+                        const Samples<U> samples({x.data(), m, n});
                         CHECK(samples.sparse());
                         std::vector<SparseRow<U>> rows;
                         for (std::size_t r = 0; r < m; ++r) rows.push_back(samples.row(r));
@@ -177,7 +177,7 @@ TEST(products_of_sparse_rows_equal_the_definition) {
                 Panels<U> w = random_panels<U>(generator, n, outputs, k.width);
                 Buffer<U> bias(round_up(outputs, k.width));
                 fill(generator, bias.data(), outputs);
-                const Samples<U> samples(x.data(), m, n);
+                const Samples<U> samples({x.data(), m, n});
                 std::vector<SparseRow<U>> rows;
                 for (std::size_t r = 0; r < m; ++r) rows.push_back(samples.row(r));
                 Panels<U> z(m, outputs, k.width);
@@ -222,7 +222,7 @@ TEST(samples_keep_what_is_not_zero) {
     std::vector<double> x = sparse_rows<double>(generator, m, n);
     x[3] = -0.0;
     x[4] = 5e-324;
-    const Samples<double> samples(x.data(), m, n);
+    const Samples<double> samples({x.data(), m, n});
     CHECK(samples.sparse());
     CHECK(samples.finite());
     for (std::size_t s = 0; s < m; ++s) {
@@ -239,9 +239,9 @@ TEST(samples_keep_what_is_not_zero) {
     for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
         for (const bool sparse : {false, true}) {
             std::vector<double> y(m * n, sparse ? 0 : 1);
-            CHECK(Samples<double>(y.data(), m, n).finite());
+            CHECK(Samples<double>({y.data(), m, n}).finite());
             y[m * n - 7] = bad;
-            const Samples<double> damaged(y.data(), m, n);
+            const Samples<double> damaged({y.data(), m, n});
             CHECK(damaged.sparse() == sparse);
             CHECK(!damaged.finite());
         }
@@ -253,7 +253,7 @@ TEST(records_grow_where_the_density_was_underestimated) {
     const std::size_t m = 512, n = 400;
     std::vector<float> x(m * n);
     for (std::size_t k = 0; k < m * n; ++k) x[k] = k / n % 2 != 0 ? 1 + static_cast<float>(k) : 0;
-    const Samples<float> samples(x.data(), m, n);
+    const Samples<float> samples({x.data(), m, n});
     CHECK(samples.sparse());
     for (std::size_t s = 0; s < m; ++s) {
         const SparseRow<float> row = samples.row(s);

@@ -131,9 +131,10 @@ std::string train(const Case& what, const std::string& isa) {
         targets.values = values.data();
     }
     if (what.weighted) targets.weights = sample_weights.data();
-    Trainer<T> trainer(layers, kernels<T>(isa),
-                       {std::make_shared<const Samples<T>>(x.data(), n, sizes.front()), targets},
-                       {8, what.loss, what.optimizer});
+    Trainer<T> trainer(
+        layers, kernels<T>(isa),
+        {std::make_shared<const Samples<T>>(Matrix<T>{x.data(), n, sizes.front()}), targets},
+        {8, what.loss, what.optimizer});
     trainer.read();
     std::vector<double> rates, losses(epochs), seconds(epochs), norms(epochs * layers.size());
     for (std::size_t e = 0; e < epochs; ++e)

@@ -63,7 +63,7 @@ struct Problem {
         }
     }
     std::shared_ptr<const Samples<float>> samples() const {
-        return std::make_shared<const Samples<float>>(x.data(), n, sizes.front());
+        return std::make_shared<const Samples<float>>(Matrix<float>{x.data(), n, sizes.front()});
     }
     Data<float> data() const { return {samples(), {nullptr, labels.data()}}; }
     std::vector<float> parameters() const {
@@ -187,15 +187,17 @@ TEST(an_evaluation_counts_what_predictions_tell) {
         Problem problem(n, 0, {30, 20, 10});
         const Kernels<float>& best = kernels<float>("");
         std::vector<float> outputs(n * 10);
-        CHECK(predict(problem.layers, best, problem.x.data(), n, outputs.data()));
+        CHECK(predict(problem.layers, best, {problem.x.data(), n, problem.sizes.front()},
+                      outputs.data()));
         std::size_t correct = 0;
         for (std::size_t r = 0; r < n; ++r) {
             const auto row = outputs.begin() + static_cast<std::ptrdiff_t>(10 * r);
             correct += std::max_element(row, row + 10) - row == problem.labels[r] ? 1U : 0U;
         }
         const auto evaluated = [&](const std::int64_t* classes) {
-            return evaluate(problem.layers, best, Loss::cross_entropy, problem.x.data(), n,
-                            problem.data().targets, classes);
+            return evaluate(problem.layers, best, Loss::cross_entropy,
+                            {problem.x.data(), n, problem.sizes.front()}, problem.data().targets,
+                            classes);
         };
         const Evaluation with = evaluated(problem.labels.data()), without = evaluated(nullptr);
         CHECK(with.finite && without.finite);
@@ -214,8 +216,8 @@ TEST(a_single_output_tells_two_classes) {
     const std::vector<float> values(4);
     for (const auto kind : {ActivationKind::sigmoid, ActivationKind::softmax}) {
         const std::vector<Layer<float>> layers{{1, 1, {kind}, &w, &b}};
-        const Evaluation result = evaluate(layers, kernels<float>(""), Loss::quadratic, x.data(), 4,
-                                           {values.data()}, classes.data());
+        const Evaluation result = evaluate(layers, kernels<float>(""), Loss::quadratic,
+                                           {x.data(), 4, 1}, {values.data()}, classes.data());
         CHECK(result.correct == 3);  // of softmax, all are of class 0
     }
 }

@@ -1,0 +1,42 @@
+// Samples as a caller has them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace exactnet::dense {
+
+/// X (n, inputs), borrowed: row-major; or in compressed sparse rows, without numbers that are 0.
+template <class T>
+struct Matrix {
+    const T* values = nullptr;
+    std::size_t n = 0;
+    std::size_t inputs = 0;
+    const std::int64_t* starts = nullptr;   ///< of a sparse one: of the rows' values, and the end
+    const std::int32_t* columns = nullptr;  ///< of the values, ascending in every row
+
+    bool sparse() const noexcept { return starts != nullptr; }
+
+    /// Rows begin ... begin + m - 1, row-major: as they stand, or written into `space`.
+    const T* rows(std::size_t begin, std::size_t m, std::vector<T>& space) const {
+        if (!sparse()) return values + begin * inputs;
+        space.assign(m * inputs, T(0));
+        for (std::size_t r = 0; r < m; ++r) {
+            T* const row = space.data() + r * inputs;
+            each(begin + r, [=](std::size_t column, T value) { row[column] = value; });
+        }
+        return space.data();
+    }
+
+    /// Calls function(column, value) for all that a sparse row holds.
+    template <class Function>
+    void each(std::size_t row, const Function& function) const {
+        for (std::int64_t e = starts[row]; e < starts[row + 1]; ++e) {
+            function(static_cast<std::size_t>(columns[e]), values[e]);
+        }
+    }
+};
+
+}  // namespace exactnet::dense
