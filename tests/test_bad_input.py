@@ -142,6 +142,7 @@ MEMORIZE = {
     "fractional seed": (dict(seed=0.5), "seed must be an integer"),
     "no threads": (dict(n_threads=0), "n_threads must be a positive integer, not 0"),
     "no bytes": (dict(max_bytes=0), "max_bytes must be a positive integer, not 0"),
+    "target that is no name": (dict(y=["1", 2, 3, 4]), "y[1] is 2 where others are text"),
 }
 
 ENCODE = "encoding=%r needs y to be one label 0, 1, ... per point"
@@ -252,7 +253,6 @@ MEMORIZE_TYPES = {
     "dates": (dict(X=np.zeros((4, 2), "M8[D]")), "X must hold real numbers, not datetime64[D]"),
     "string": (dict(X="data.csv"), "X must be an array or a list, not str"),
     "number": (dict(X=3), "X must be an array or a list, not int"),
-    "string target": (dict(y=["1", 2, 3, 4]), "y[0, 0] is the string '1'"),
     "string y": (dict(y="1234"), "y must be an array or a list, not str"),
     "string in projection": (dict(projection=["1", 2]), "projection[0] is the string '1'"),
 }

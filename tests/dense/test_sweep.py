@@ -113,7 +113,7 @@ def test_refused_before_any_training(monkeypatch):
         ((X, Y[1:]), "y has 1436 samples but X has 1437"),
         ((X[0], Y), "X must be \\(samples, features\\)"),
         ((X[:0], Y[:0]), "X has no samples"),
-        ((X, Y.astype(str)), "y must hold real numbers"),
+        ((X, Y.astype(complex)), "y must hold real numbers"),
         ((X, bad[:, 5]), r"y\[3, 0\] is nan"),
         ((X, Y[:, None, None]), r"y must be \(samples,\) or"),
     ):

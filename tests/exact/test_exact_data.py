@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import gmpy2
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,30 +95,19 @@ def test_array_like_objects():
     assert values(as_points(Frame())) == [[1, 2]]
 
 
-class Frame:
-    """What pandas gives of a DataFrame with columns of different types."""
-
-    def __init__(self, columns):
-        self.columns = columns
-        self.dtypes = [c.dtype for c in columns]
-
-    def __len__(self):
-        return len(self.columns[0])
-
-    def to_numpy(self, dtype=None):
-        return np.column_stack([c.astype(dtype) if dtype else c for c in self.columns])
-
-    __array__ = to_numpy
-
-
-def test_data_frames_are_not_rounded():
-    frame = Frame([np.array([2**53, 2**53 + 1]), np.array([0.5, 0.5])])
-    assert values(as_points(frame)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
-    same = Frame([np.array([1, 2]), np.array([3, 4])])
-    assert values(as_points(same)) == [[1, 3], [2, 4]]
+@pytest.mark.parametrize("library", [pd, pl])
+def test_data_frames_are_not_rounded(library):
+    columns = {"a": [2**53, 2**53 + 1], "b": [0.5, 0.5], "c": [Decimal("0.1"), Decimal("0.3")]}
+    frame = library.DataFrame(columns)
+    expected = [[a, Fraction(b), Fraction(c)] for a, b, c in zip(*columns.values(), strict=True)]
+    assert values(as_points(frame)) == expected
     data = Dataset(frame)
-    frame.columns[0][0] = 7
-    assert values(as_points(data)) == [[2**53, Fraction(1, 2)], [2**53 + 1, Fraction(1, 2)]]
+    if library is pd:
+        frame.iloc[0, 0] = 7
+    assert values(as_points(data)) == expected
+    for name, cells in columns.items():
+        assert values(as_points(frame[[name]]))[1] == [Fraction(cells[1])]
+    assert values(as_targets(frame["c"], 2)) == [[Fraction(1, 10)], [Fraction(3, 10)]]
 
 
 def test_matrices():

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactnet.base.frames import column_cells, frame_cells, is_frame, is_sparse, labels_of
+
 _RANGES: dict[str, Callable[[float], bool]] = {
     "a number": lambda value: True,
     "positive": lambda value: value > 0,
@@ -82,19 +84,13 @@ def refuse_mask(values: Any, name: str) -> None:
         raise ValueError(f"{name} has masked entries: fill them, or leave their rows out")
 
 
-def is_mixed_frame(values: Any) -> bool:
-    """Whether it is a data frame whose columns have no type in common.
-
-    Such a one would round large integers beside floats.
-    """
-    if not hasattr(values, "to_numpy") or np.ndim(getattr(values, "dtypes", 0)) != 1:
-        return False
-    return len({str(dtype) for dtype in values.dtypes}) > 1
-
-
 def real_array(values: Any, name: str) -> npt.NDArray[Any]:
     """Return an array of real numbers; no copy of one."""
     refuse_mask(values, name)
+    if is_sparse(values):
+        raise TypeError(f"{name} cannot be sparse: pass {name}.toarray()")
+    if is_frame(values):
+        return frame_cells(values, name)
     try:
         array = np.asarray(values)
     except MemoryError:
@@ -102,6 +98,10 @@ def real_array(values: Any, name: str) -> npt.NDArray[Any]:
     except Exception as error:  # what an object's conversion may raise: ragged lists, tensors
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} cannot be read as an array: {reason}") from None
+    if array.dtype.kind == "O" and hasattr(values, "to_numpy"):
+        labels = labels_of(values)
+        column = column_cells(values, f"{name} column {labels[0]!r}" if labels else name)
+        array = column.astype(np.float64) if column.dtype.kind == "O" else column
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
     return array

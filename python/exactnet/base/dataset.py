@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from exactnet.base.checks import entries, shown
+from exactnet.base.frames import is_sparse, row_count
+from exactnet.base.labels import class_names, texts
 
 T = TypeVar("T")
 
@@ -27,13 +29,15 @@ class Dataset:
     ----------
     X : array-like (points, features)
     y : array-like (points,) or (points, outputs), optional
-        What either half takes; None if no function will need it.
+        What either half takes, names of classes included; None if no function will need it.
 
     Attributes
     ----------
-    X, y : ndarray, tuple, or a data frame
+    X, y : ndarray, tuple, a data frame or a column of one, or a sparse matrix
         The data as they were given, but copied: later changes of the originals have no effect.
-        Neither can be set, and arrays are read-only; a frame must not be written into.
+        Neither can be set, and arrays are read-only; the others must not be written into.
+    classes : tuple of str, or None
+        The names in y, sorted, if it is text; networks encode it by theirs, if they have any.
 
     Raises
     ------
@@ -52,8 +56,8 @@ class Dataset:
 
     def __init__(self, X: Any, y: Any = None) -> None:
         self._hold(_kept(X), None if y is None else _kept(y))
-        if self.y is not None and len(self.X) != len(self.y):
-            raise ValueError(f"y has {len(self.y)} samples but X has {len(self.X)}")
+        if self.y is not None and len(self) != row_count(self.y):
+            raise ValueError(f"y has {row_count(self.y)} samples but X has {len(self)}")
 
     @classmethod
     def _borrow(cls, X: Any, y: Any) -> Dataset:
@@ -77,11 +81,21 @@ class Dataset:
         """Targets, or None."""
         return self._y
 
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes in y, in sorted order; None if y is no text."""
+        labels = self._texts("y")
+        return None if labels is None else self._prepare("classes", lambda: class_names(labels))
+
+    def _texts(self, name: str) -> list[str] | None:
+        """Return y as `texts` does, once."""
+        return self._prepare("texts", lambda: texts(self.y, name))
+
     def __len__(self) -> int:
-        return len(self.X)
+        return row_count(self.X)
 
     def __repr__(self) -> str:
-        return f"Dataset({len(self.X)} points{'' if self.y is None else ' with targets'})"
+        return f"Dataset({len(self)} points{'' if self.y is None else ' with targets'})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"X": self.X, "y": self.y}
@@ -128,7 +142,7 @@ def _kept(values: Any) -> Any:
     if isinstance(values, list | tuple):
         return tuple(_kept_row(row) for row in values)
     if isinstance(values, array.array | memoryview) or (
-        hasattr(values, "__array__") and not hasattr(values, "columns")  # but a frame
+        hasattr(values, "__array__") and not hasattr(values, "to_numpy")
     ):
         values = np.asanyarray(values)
     if isinstance(values, np.ndarray):
@@ -137,6 +151,8 @@ def _kept(values: Any) -> Any:
         values = values.copy()
         values.flags.writeable = False
         return values
+    if is_sparse(values):
+        return values.copy()
     if not hasattr(values, "__len__"):
         raise TypeError(f"data must be arrays or sequences, not {type(values).__name__}")
     return copy.deepcopy(values)  # a frame, or what functions may refuse as it is

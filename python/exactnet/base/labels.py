@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.base.checks import shown
+from exactnet.base.checks import entries, shown
 
 # How many names an error lists.
 _LISTED = 10
@@ -92,33 +93,50 @@ def listed(classes: tuple[str, ...]) -> str:
     return names if len(classes) <= _LISTED else f"{names}, ... ({len(classes)} in all)"
 
 
-def checked_classes(classes: Any, n_outputs: int, two: bool) -> tuple[str, ...] | None:
-    """Check names that a network is given for its classes.
-
-    Parameters
-    ----------
-    classes : iterable of str, or None for no names
-    n_outputs : int
-        As many names, but any number for a single output,
-    two : bool
-        unless that tells two classes.
-    """
-    if classes is None:
-        return None
-    try:
-        names = () if isinstance(classes, str | bytes) else tuple(classes)
-    except TypeError:
-        names = ()
+def checked_classes(classes: Any, n_outputs: int, binary: bool = False) -> tuple[str, ...]:
+    """Check names for the classes of a network; `binary` if its single output tells but two."""
+    names = entries(classes, "classes", "different names, or None")
     if not names or not all(isinstance(label, str) for label in names):
-        raise ValueError(f"classes must be a sequence of names, or None, not {shown(classes)}")
-    names = tuple(map(str, names))
+        raise ValueError(f"classes must be different names, or None, not {shown(classes)}")
     if len(set(names)) < len(names):
-        twice = max(names, key=names.count)
+        twice = next(label for k, label in enumerate(names) if label in names[:k])
         raise ValueError(f"classes must be different names; {shown(twice)} is there twice")
-    needed = n_outputs if n_outputs > 1 else 2 if two else len(names)
+    needed = n_outputs if n_outputs > 1 else 2 if binary else len(names)
     if len(names) != needed:
         raise ValueError(
-            f"classes has {len(names)} name{'s' * (len(names) > 1)}, but the network tells "
-            f"{needed} classes: it has {n_outputs} output{'s' * (n_outputs > 1)}"
+            f"classes must be {needed} names for {n_outputs} output{'s' * (n_outputs > 1)}, "
+            f"not {len(names)}: {listed(tuple(names))}"
         )
-    return names
+    return tuple(map(str, names))
+
+
+class Named:
+    """What both kinds of networks have in common: the names of their classes."""
+
+    _classes: tuple[str, ...] | None = None
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Number of inputs, of the units of every hidden layer, and of outputs."""
+        raise NotImplementedError
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes 0, 1, ..., or None.
+
+        By them targets that are text are encoded, and they go with the network into files and
+        copies. As many as outputs; two for one output that tells two classes, and any number for
+        one whose value is the code.
+        """
+        return self._classes
+
+    @classes.setter
+    def classes(self, classes: Iterable[str] | None) -> None:
+        if classes is not None:
+            classes = checked_classes(classes, self.layer_sizes[-1], self._is_binary)
+        self._classes = classes
+
+    @property
+    def _is_binary(self) -> bool:
+        """Whether a single output tells one class from another."""
+        return False

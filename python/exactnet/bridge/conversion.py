@@ -16,7 +16,9 @@ def to_exact(network: Network) -> ExactNetwork:
     for name in network._names:
         if name not in ACTIVATIONS:
             raise ValueError(f"the network has {name!r}, which has no exact counterpart")
-    return ExactNetwork.from_arrays(network.weights, network.biases, network._names)
+    exact = ExactNetwork.from_arrays(network.weights, network.biases, network._names)
+    exact.classes = network.classes
+    return exact
 
 
 def to_network(network: ExactNetwork, dtype: str) -> Network:
@@ -26,4 +28,6 @@ def to_network(network: ExactNetwork, dtype: str) -> Network:
     parameters.check()
     weights = [to_floats(w, dtype) for w in parameters.weights]
     biases = [to_floats(b, dtype) for b in parameters.biases]
-    return Network.from_arrays(weights, biases, parameters.activations)
+    result = Network.from_arrays(weights, biases, parameters.activations)
+    result.classes = parameters.classes
+    return result

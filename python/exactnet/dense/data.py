@@ -10,6 +10,8 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import real_array
 from exactnet.base.dataset import Dataset, check_given
+from exactnet.base.frames import cell_name, is_sparse, labels_of
+from exactnet.base.labels import class_names, encode, listed, texts
 from exactnet.dense.layers import Layers
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -33,18 +35,28 @@ class Samples:
 
     Attributes
     ----------
-    array : ndarray (samples, features)
+    array : ndarray (samples, features); or a sparse matrix, in compressed rows
     core : the core's object, which packs them for trainings, at the first one
+    labels : tuple of str, the names of a frame's columns, or None
     """
 
     def __init__(self, X: Any, dtype: np.dtype[Any], name: str) -> None:
-        array = _converted(real_array(X, name), dtype)
+        sparse = is_sparse(X)
+        array: Any = _compressed(X, dtype, name) if sparse else real_array(X, name)
+        if not sparse:
+            array = _converted(array, dtype)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
-        if not len(array):
+        if not array.shape[0]:
             raise ValueError(f"{name} has no samples")
         self.array = array
-        self.core = _SAMPLES[dtype](array)
+        self.labels = labels_of(X)
+        self._numbers: Array = array.data if sparse else array
+        if sparse:
+            indices = array.indptr.astype(np.int64), array.indices.astype(np.int32, copy=False)
+            self.core = _SAMPLES[dtype](array.data, *indices, array.shape[1])
+        else:
+            self.core = _SAMPLES[dtype](array)
         self._finite = False
 
     @classmethod
@@ -60,19 +72,30 @@ class Samples:
             samples = cls(X, dtype, name)
         n_features = network._n_inputs
         if samples.array.shape[1] != n_features:
+            columns = "" if samples.labels is None else f" ({listed(samples.labels)})"
             raise ValueError(
-                f"{name} has {samples.array.shape[1]} features but the network takes {n_features}"
+                f"{name} has {samples.array.shape[1]} features{columns} but the network takes "
+                f"{n_features}"
             )
         return samples
 
     def __len__(self) -> int:
-        return len(self.array)
+        return int(self.array.shape[0])
 
     def require_finite(self, name: str) -> None:
         """Raise ValueError unless all numbers are finite; looks at them once."""
-        if not self._finite and not _core.all_finite(self.array):
-            raise_not_finite(self.array, name)
+        if not self._finite and not _core.all_finite(self._numbers):
+            self.raise_not_finite(name)
         self._finite = True
+
+    def raise_not_finite(self, name: str) -> NoReturn:
+        """Say where they are not."""
+        raise_not_finite(self.array, name, self.labels)
+
+    def dense(self) -> Array:
+        """Return them as an array."""
+        dense: Array = self.array.toarray() if is_sparse(self.array) else self.array
+        return dense
 
 
 class Data:
@@ -82,23 +105,38 @@ class Data:
     ----------
     samples : Samples
     core : the core's object
+    names : tuple of str, the classes by which y was encoded, or None where it is no text
     """
 
-    def __init__(self, samples: Samples, y: Any, labels: bool, name: str) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        y: Any,
+        labels: bool,
+        name: str,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
         """Take y (samples, outputs), or (samples,), which are classes if `labels`."""
         n = len(samples)
-        array = real_array(y, name)
-        self.samples = samples
+        array = real_array(y, name) if names is None else encode(y, names, name)
+        self.samples, self.names = samples, names
+        if labels and array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
         self._shape = array.shape
         self._values: Array | None = None
         self._labels: Array | None = None
         if array.ndim == 1 and labels:
             if len(array) != n:
                 raise ValueError(f"{name} has shape {array.shape} but X has {n} samples")
-            if array.dtype.kind not in "iub":
-                raise ValueError(f"{name} must be integer labels or (samples, outputs)")
             # The core trusts them: nobody may write into those that have been looked at.
             array = array.copy()
+            if array.dtype.kind == "f":
+                odd = np.flatnonzero(~(np.isfinite(array) & (array == np.floor(array))))
+                if len(odd):
+                    raise ValueError(
+                        f"{name}[{odd[0]}] is {array[odd[0]]}: labels of classes are whole "
+                        "numbers; other targets are (samples, outputs)"
+                    )
             self._range = int(array.min()), int(array.max())
             self._labels = np.require(array, np.int64, ["C", "A"])
         else:
@@ -111,7 +149,7 @@ class Data:
             if len(values) != n:
                 raise ValueError(f"{name} has {len(values)} samples but X has {n}")
             if not _core.all_finite(self._values):
-                raise_not_finite(self._values, name)
+                raise_not_finite(self._values, name, labels_of(y))
         self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
         self._classes: dict[bool, Array | None] = {}
@@ -124,19 +162,27 @@ class Data:
         y: Any,
         names: tuple[str, str] = ("X", "y"),
         loss: str | None = None,
+        classes: tuple[str, ...] | None = None,
     ) -> Data:
         """Return those of X and y, or of a Dataset X, for a network, and for a loss if given.
 
-        The samples may hold any numbers.
+        The samples may hold any numbers. Text in y is encoded by the network's classes, or else by
+        `classes`, or by its own.
         """
         check_given(X, y, names)
         samples = Samples.of(network, X, names[0])
         several = network._n_outputs > 1
-        if isinstance(X, Dataset):
-            key = cls, network.dtype, several
-            data = X._prepare(key, lambda: cls(samples, X.y, several, names[1]))
+        given = X._texts(names[1]) if isinstance(X, Dataset) else texts(y, names[1])
+        if given is None:
+            classes = None
         else:
-            data = cls(samples, y, several, names[1])
+            classes = network.classes or classes or _own_classes(network, given, names[1])
+        if isinstance(X, Dataset):
+            key = cls, network.dtype, several, classes
+            y = X.y if given is None else given
+            data = X._prepare(key, lambda: cls(samples, y, several, names[1], classes))
+        else:
+            data = cls(samples, y if given is None else given, several, names[1], classes)
         data._check(network._n_outputs, names[1])
         if loss == "cross_entropy":
             data._check_probabilities(network._names[-1] == "softmax", names[1])
@@ -185,12 +231,34 @@ class Data:
         by_largest = network._largest_decides
         if by_largest not in self._classes:
             values, classes = self._values, None
-            if ((values == 0) | (values == 1)).all() and (
+            if not by_largest and not network._is_binary:  # the output is the class
+                if (values == np.floor(values)).all():
+                    classes = values[:, 0].astype(np.int64)
+            elif ((values == 0) | (values == 1)).all() and (
                 values.shape[1] == 1 or (values.sum(axis=1) == 1).all()
             ):
                 classes = network._decided(values).astype(np.int64)
             self._classes[by_largest] = classes
         return self._classes[by_largest]
+
+
+def _own_classes(network: Layers, given: list[str], name: str) -> tuple[str, ...]:
+    """Return the classes of targets that are text, for a network that has outputs for them."""
+    names = class_names(given, name)
+    n, n_outputs = len(names), network._n_outputs
+    if n == (2 if network._is_binary else n_outputs) > 1:
+        return names
+    hidden = "..., " if len(network.layer_sizes) > 2 else ""
+    what = f"use layer_sizes=[{network._n_inputs}, {hidden}{max(2, n)}]"
+    if n == 2 and n_outputs == 1:
+        what += ", or sigmoid for the output"
+    if n < max(2, n_outputs):
+        what = "set its attribute `classes` to the names of all" + f", or {what}" * (n > 1)
+    raise ValueError(
+        f"{name} has {n} class{'es' * (n > 1)} ({listed(names)}) but the network has "
+        f"{n_outputs} output{'s' * (n_outputs > 1)}"
+        f"{'' if n_outputs > 1 else f' of {network._names[-1]}'}: {what}"
+    )
 
 
 def sample_weights(sample_weight: Any, samples: Samples) -> Array:
@@ -216,11 +284,32 @@ def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
         return np.require(array, dtype, ["C", "A"])
 
 
-def raise_not_finite(array: Array, name: str) -> NoReturn:
-    """Say where a matrix is not finite."""
-    places = np.argwhere(~np.isfinite(array))
-    value = array[tuple(places[0])] if len(places) else 0
+def _compressed(X: Any, dtype: np.dtype[Any], name: str) -> Any:
+    """Return a copy of a sparse matrix in compressed rows, of ascending columns, each once."""
+    if X.ndim != 2:
+        raise ValueError(f"{name} must be (samples, features), not of shape {X.shape}")
+    numbers = real_array(X.dtype.type(0), name)  # of its type
+    rows = X.tocsr(copy=True)
+    rows.sum_duplicates()
+    if rows.shape[1] >= 2**31:
+        raise ValueError(f"{name} has {rows.shape[1]} features; fewer than 2**31 are needed")
+    rows.data = _converted(rows.data.astype(numbers.dtype, copy=False), dtype)
+    return rows
+
+
+def raise_not_finite(array: Any, name: str, labels: tuple[str, ...] | None = None) -> NoReturn:
+    """Say where a matrix, maybe a sparse one, is not finite; its columns may have names."""
+    if is_sparse(array):
+        rows = array.tocsr()
+        places = np.flatnonzero(~np.isfinite(rows.data))[:1]
+        value = rows.data[places[0]] if len(places) else 0
+        r = np.searchsorted(rows.indptr, places, side="right") - 1
+        places = np.column_stack([r, rows.indices[places]])
+    else:
+        places = np.argwhere(~np.isfinite(array))
+        value = array[tuple(places[0])] if len(places) else 0
     if np.isfinite(value):
         raise ValueError(f"{name} has been written into while it was read: it was not finite then")
     r, c = places[0]
-    raise ValueError(f"{name}[{r}, {c}] is {value}: only finite numbers are allowed")
+    where = cell_name(name, r, c, labels)
+    raise ValueError(f"{where} is {value}: only finite numbers are allowed")

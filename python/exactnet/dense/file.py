@@ -51,6 +51,8 @@ def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
         "steps": str(state.steps if state is not None else 0),
         "epochs": str(fields["epochs"]),
     }
+    if fields["classes"] is not None:
+        metadata["classes"] = json.dumps(fields["classes"])
     # As the library would write it, which makes a copy of everything first, in one go. By name the
     # tensors are in its order, for they are all of one type.
     header: dict[str, Any] = {"__metadata__": metadata}
@@ -93,8 +95,9 @@ def _load(file: Any) -> dict[str, Any]:
             f"version {metadata.get('version')!r:.40} of the format is unknown; "
             f"this package reads version {VERSION}"
         )
-    _check_names(metadata, _ENTRIES, "metadata")
-    activations = _activations(metadata["activations"])
+    _check_names(set(metadata) - {"classes"}, _ENTRIES, "metadata")
+    activations = _list(metadata, "activations", "with one entry per layer")
+    activations = [_activation(entry) for entry in activations]
     for key in ("generator", "steps", "epochs"):
         value = metadata[key]
         if not _INTEGER.fullmatch(value) or int(value) >= 2**64:
@@ -132,6 +135,7 @@ def _load(file: Any) -> dict[str, Any]:
         if moments
         else None,
         "epochs": int(metadata["epochs"]),
+        "classes": _list(metadata, "classes", "of names") if "classes" in metadata else None,
     }
 
 
@@ -179,14 +183,14 @@ def _activation_entry(activation: Activation) -> str | dict[str, str | float]:
     return {"name": name, "slope": slope, "threshold": threshold}
 
 
-def _activations(text: str) -> list[Activation]:
+def _list(metadata: dict[str, str], key: str, what: str) -> list[Any]:
     try:
-        entries = json.loads(text)
+        entries = json.loads(metadata[key])
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"activations are no JSON: {error}") from None
+        raise ValueError(f"{key} are no JSON: {error}") from None
     if not isinstance(entries, list) or not entries:
-        raise ValueError("activations must be a JSON list with one entry per layer")
-    return [_activation(entry) for entry in entries]
+        raise ValueError(f"{key} must be a JSON list {what}")
+    return entries
 
 
 def _activation(entry: Any) -> Activation:

@@ -15,6 +15,7 @@ from exactnet import _core
 from exactnet.activations import Activation, describe
 from exactnet.base.checks import choice, entries
 from exactnet.base.files import parts
+from exactnet.base.labels import Named
 from exactnet.dense.history import OptimizerState
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -26,7 +27,7 @@ LOSSES = ("quadratic", "mse", "cross_entropy")
 _CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
 
 
-class Layers:
+class Layers(Named):
     """What a network consists of; what it does is in `Network`."""
 
     _generator: _core.Generator
@@ -146,6 +147,7 @@ class Layers:
             "generator": self._generator.state,
             "state": state,
             "epochs": epochs,
+            "classes": self._classes,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -154,11 +156,22 @@ class Layers:
         weights, biases = list(state.pop("weights")), list(state.pop("biases"))
         self._set(weights, biases, state["activations"], weights[0].dtype)
         self._state, self._epochs = state["state"], state["epochs"]
+        self.classes = state.get("classes")  # pickles of before have none
 
     @property
     def _classifies(self) -> bool:
         """Whether the outputs tell classes."""
-        return self._n_outputs > 1 or self._names[-1] in _CLASS_OUTPUTS
+        return self._tells_classes or self._classes is not None
+
+    @property
+    def _is_binary(self) -> bool:
+        """Whether a single output tells one class from another."""
+        return self._n_outputs == 1 and self._names[-1] in _CLASS_OUTPUTS
+
+    @property
+    def _tells_classes(self) -> bool:
+        """Whether the core can tell the class from the outputs, rounding none of them."""
+        return self._n_outputs > 1 or self._is_binary
 
     @property
     def _largest_decides(self) -> bool:
@@ -170,7 +183,10 @@ class Layers:
         if self._largest_decides:
             classes: npt.NDArray[np.intp] = np.argmax(outputs, axis=1)
             return classes
-        return (outputs[:, 0] > 0.5).astype(np.intp)
+        if self._is_binary:
+            return (outputs[:, 0] > 0.5).astype(np.intp)
+        last = len(self._classes or ()) - 1
+        return np.clip(np.floor(outputs[:, 0] + 0.5), 0, last).astype(np.intp)
 
     def _check_classifies(self) -> None:
         if not self._classifies:

@@ -17,7 +17,7 @@ from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
 from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
-from exactnet.dense.data import Data, Samples, raise_not_finite
+from exactnet.dense.data import Data, Samples
 from exactnet.dense.history import History
 from exactnet.dense.initialization import INITS, initial
 from exactnet.dense.layers import DTYPES, Layers
@@ -58,6 +58,9 @@ class Network(Layers):
     layer_sizes : list of int
     dtype : numpy.dtype
     epochs_trained : int
+    classes : tuple of str, or None
+        Names of the classes 0, 1, ..., by which `fit` and others encode targets that are text. The
+        first `fit` on such targets sets them, in sorted order; they may be set before.
 
     Raises
     ------
@@ -190,10 +193,14 @@ class Network(Layers):
         # as it stands, if the core can read it; masks it would not see
         result: Array | None = self._core.predict(X) if type(X) is np.ndarray else None
         if result is None:  # X needs a conversion, or is wrong
-            samples = self._samples(X)
-            result = self._core.predict(samples)
-            if result is None:
-                raise_not_finite(samples, "X")
+            result = self._outputs(Samples.of(self, X))
+        return result
+
+    def _outputs(self, samples: Samples) -> Array:
+        """Compute the outputs of samples, which may not be finite."""
+        result: Array | None = self._core.predict(samples.core)
+        if result is None:
+            samples.raise_not_finite("X")
         return result
 
     def classify(self, X: Any) -> npt.NDArray[np.intp]:
@@ -226,7 +233,7 @@ class Network(Layers):
         if expected is None:
             what = "0 or 1" if self._n_outputs == 1 else "integers, or one-hot rows"
             raise ValueError(f"labels must be {what}")
-        decided = self._decided(self.predict(data.samples.array))
+        decided = self._decided(self._outputs(data.samples))
         return float(np.count_nonzero(decided == expected) / len(expected))
 
     def loss(self, X: Any, y: Any = None, loss: str = "quadratic") -> float:
@@ -251,7 +258,7 @@ class Network(Layers):
         data = Data.of(self, X, y, loss=loss)
         result: tuple[float, None] | None = self._core.evaluate(data.core, loss)
         if result is None:
-            raise_not_finite(data.samples.array, "X")
+            data.samples.raise_not_finite("X")
         return result[0]
 
     def gradients(
@@ -454,7 +461,7 @@ class Network(Layers):
         """Check and convert samples; no copy for a C-contiguous array of the network's type."""
         samples = Samples.of(self, X, name)
         samples.require_finite(name)
-        return samples.array
+        return samples.dense()
 
     def to_exact(self) -> ExactNetwork:
         """Return the same network with its parameters as the rationals that they are.

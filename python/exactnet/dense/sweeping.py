@@ -14,6 +14,8 @@ import numpy as np
 
 from exactnet.base.checks import entries, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset, check_given, pair_of
+from exactnet.base.frames import is_sparse, labels_of
+from exactnet.base.labels import texts
 from exactnet.dense import training
 from exactnet.dense.callbacks import check_callbacks
 from exactnet.dense.data import raise_not_finite
@@ -197,20 +199,24 @@ def _checked(X: Any, y: Any, names: tuple[str, str]) -> Dataset:
     if isinstance(X, Dataset):
         X._prepare(_checked, lambda: len(_checked(X.X, X.y, names)))
         return X
-    X, y = real_array(X, X_name), real_array(y, y_name)
+    labels = labels_of(X), labels_of(y)
+    X = X.tocsr() if is_sparse(X) else real_array(X, X_name)
+    labels_of_y = texts(y, y_name)
+    y = real_array(y, y_name) if labels_of_y is None else np.array(labels_of_y)
     if X.ndim != 2:
         raise ValueError(f"{X_name} must be (samples, features), not of shape {X.shape}")
-    if not len(X):
+    if not X.shape[0]:
         raise ValueError(f"{X_name} has no samples")
     if y.ndim not in (1, 2):
         raise ValueError(
             f"{y_name} must be (samples,) or (samples, outputs), not of shape {y.shape}"
         )
-    if len(y) != len(X):
-        raise ValueError(f"{y_name} has {len(y)} samples but {X_name} has {len(X)}")
-    for array, name in ((X, X_name), (y, y_name)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise_not_finite(np.atleast_2d(array.T).T, name)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"{y_name} has {len(y)} samples but {X_name} has {X.shape[0]}")
+    for array, name, columns in ((X, X_name, labels[0]), (y, y_name, labels[1])):
+        numbers = array.data if is_sparse(array) else array
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            raise_not_finite(array if array.ndim == 2 else array[:, None], name, columns)
     return Dataset._borrow(X, y)
 
 

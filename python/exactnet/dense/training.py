@@ -14,7 +14,7 @@ from exactnet import _core
 from exactnet.base.dataset import pair_of
 from exactnet.base.progress import ProgressBar
 from exactnet.dense.callbacks import StopTraining
-from exactnet.dense.data import Data, raise_not_finite, sample_weights
+from exactnet.dense.data import Data, sample_weights
 from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
@@ -55,8 +55,10 @@ def fit(
     if validation_data is not None:
         names = "validation X", "validation y"
         validation = Data.of(
-            network, *pair_of(validation_data, "validation_data"), names, options.loss
+            network, *pair_of(validation_data, "validation_data"), names, options.loss, data.names
         )
+        if validation.names not in (None, data.names, network.classes):
+            raise ValueError(f"{names[1]} has names of classes but y has numbers")
         validation.samples.require_finite(names[0])
     trainer = _TRAINERS[network.dtype](
         network._core,
@@ -74,6 +76,8 @@ def fit(
         state, _ = network._after_training()
         if state is not None and state.kind == options.optimizer and options.has_state:
             trainer.set_state(state.first, state.second or [], state.steps)
+        if network.classes is None:
+            network.classes = data.names
         network._take_over(trainer)
         until = -math.inf if options.until is None else options.until
         epoch, ended = options.initial_epoch, False
@@ -153,10 +157,10 @@ def _validate(
     history: History,
     poll: Callable[[float], None] | None,
 ) -> None:
-    classes = data.classes(network)
+    classes = data.classes(network) if network._tells_classes else None
     result = network._core.evaluate(data.core, loss, classes, poll)
     if result is None:  # someone wrote into X meanwhile
-        raise_not_finite(data.samples.array, "validation X")
+        data.samples.raise_not_finite("validation X")
     history.val_loss.append(result[0])
     if classes is not None:
         history.val_accuracy.append(result[1])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.base.checks import is_mixed_frame
 from exactnet.base.dataset import Dataset, check_given
+from exactnet.base.frames import (
+    cell_name,
+    column_cells,
+    frame_cells,
+    is_frame,
+    is_sparse,
+    labels_of,
+)
+from exactnet.base.labels import class_names, encode, texts
 from exactnet.base.memory import available_memory
 from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
@@ -34,10 +42,12 @@ class Table:
     ----------
     numerators : ndarray of int64, or of int objects where 64 bits do not suffice
     denominators : list of int, one positive number per column
+    labels : tuple of str, names of the columns, or None
     """
 
     numerators: npt.NDArray[Any]
     denominators: list[int]
+    labels: tuple[str, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,10 +90,16 @@ class Data:
         What errors call X and y.
     limit : int, optional
         See `as_points`.
+    classes : tuple of str, optional
+        Names by which targets that are text are encoded, by default their own in sorted order;
+        text is an error where there are none, ().
+    n_codes : int, optional
+        Encode them as so many outputs, 1 for the code and 0 for others, instead of the code itself.
 
     Attributes
     ----------
     points, targets : Table
+    classes : tuple of str, or None where the targets are numbers
     """
 
     def __init__(
@@ -92,19 +108,54 @@ class Data:
         y: Any = None,
         names: tuple[str, str] = ("X", "y"),
         limit: int | None = None,
+        classes: tuple[str, ...] | None = None,
+        n_codes: int | None = None,
     ) -> None:
         x_name, y_name = names
         self.points = as_points(X, x_name, limit)
         n_points = self.points.shape[0]
-        if not isinstance(X, Dataset):
-            self.targets = as_targets(y, n_points, y_name, limit)
-            return
-        check_given(X, y, names)
-        self.targets = X._prepare("exact targets", lambda: as_targets(X.y, n_points, y_name, limit))
+        if isinstance(X, Dataset):
+            check_given(X, y, names)
+            labels = X._texts(y_name)
+        else:
+            # read once, whatever it gives at another look
+            if isinstance(y, Iterator):
+                y = list(y)
+            elif hasattr(y, "__array__") and not (hasattr(y, "to_numpy") or np.isscalar(y)):
+                y = np.asanyarray(y)
+            labels = None if isinstance(y, Table) else texts(y, y_name)
+        self.classes: tuple[str, ...] | None = None
+        if labels is not None:
+            if classes == ():
+                raise ValueError(
+                    f"{y_name} has names of classes but the network knows none: "
+                    "set its attribute `classes`"
+                )
+            self.classes = classes = class_names(labels) if classes is None else classes
+
+        def convert() -> Table:
+            if labels is None:
+                return as_targets(X.y if isinstance(X, Dataset) else y, n_points, y_name, limit)
+            codes = as_targets(encode(labels, classes or (), y_name), n_points, y_name)
+            return codes if n_codes is None else one_hot(codes, n_codes)
+
+        if isinstance(X, Dataset):
+            key = "exact targets", self.classes, labels and n_codes
+            self.targets = X._prepare(key, convert)
+        else:
+            self.targets = convert()
 
     def rows(self, index: npt.NDArray[np.intp]) -> Data:
         """Return the data of the given rows."""
         return Data(self.points.rows(index), self.targets.rows(index))
+
+
+def one_hot(codes: Table, n_outputs: int) -> Table:
+    """Return targets with an output for each code: 1 there and 0 elsewhere."""
+    targets = np.zeros((len(codes.numerators), n_outputs), dtype=np.int64)
+    # By index, for where the buffers of a broadcasting comparison find no memory, NumPy crashes.
+    targets[np.arange(len(targets)), codes.numerators[:, 0]] = 1
+    return Table(targets, [1] * n_outputs)
 
 
 def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
@@ -123,7 +174,8 @@ def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
             raise ValueError(
                 f"{name} must be 2-dimensional (points, features), not of shape {cells.shape}"
             )
-        table = _from_array(cells, name, limit)
+        labels = labels_of(X)
+        table = replace(_from_array(cells, name, limit, labels), labels=labels)
     else:
         if not cells:
             raise ValueError(f"{name} is empty: it has no rows")
@@ -148,7 +200,7 @@ def as_targets(y: Any, n_points: int, name: str = "y", limit: int | None = None)
             )
         if cells.shape[1] == 0:
             raise ValueError(f"{name} is empty: its shape is {cells.shape}")
-        table = None if cells.size == 0 else _from_array(cells, name, limit)
+        table = None if cells.size == 0 else _from_array(cells, name, limit, labels_of(y))
     elif any(_is_row(cell) for cell in cells):
         table = _from_rows([_as_row(row, name, r) for r, row in enumerate(cells)], name, limit)
     else:
@@ -188,8 +240,13 @@ def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
         return values.data
     if isinstance(values, np.ndarray):
         return np.asarray(values)  # no np.matrix, whose rows are matrices
-    if is_mixed_frame(values):
-        return np.asarray(values.to_numpy(dtype=object))
+    if is_frame(values):
+        return frame_cells(values, name, exact=True)
+    if is_sparse(values):
+        return np.asarray(values.toarray())
+    if hasattr(values, "to_numpy"):
+        labels = labels_of(values)
+        return column_cells(values, f"{name} column {labels[0]!r}" if labels else name)
     if hasattr(values, "__array__") and not np.isscalar(values):
         return np.asarray(values)  # pandas, PyTorch
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
@@ -209,14 +266,17 @@ def _as_row(row: Any, name: str, r: int) -> list[Any]:
     return row.tolist() if isinstance(row, np.ndarray) else list(row)
 
 
-def _from_array(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
+def _from_array(
+    array: npt.NDArray[Any], name: str, limit: int | None, labels: tuple[str, ...] | None
+) -> Table:
+    """Convert a matrix, whose columns may have names."""
     kind = array.dtype.kind
     if kind in "biu":
         return Table(_from_integers(array), [1] * array.shape[1])
     if kind == "f" and array.dtype.itemsize <= 8:
-        return _from_floats(array, name, limit)
+        return _from_floats(array, name, limit, labels)
     if kind in "fO":
-        return _from_rows([list(row) for row in array], name, limit)
+        return _from_rows([list(row) for row in array], name, limit, labels)
     raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
 
 
@@ -234,7 +294,9 @@ def _from_integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return result.view(np.int64) if small else result.astype(object)
 
 
-def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table:
+def _from_floats(
+    array: npt.NDArray[Any], name: str, limit: int | None, labels: tuple[str, ...] | None
+) -> Table:
     """Scale binary fractions to integers, column by column to keep temporaries small."""
     numerators: npt.NDArray[Any] = np.empty(array.shape, dtype=np.int64)
     denominators = []
@@ -244,7 +306,8 @@ def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table
         if not np.isfinite(column).all():
             # name the first one in reading order, not in column order
             r, c = np.argwhere(~np.isfinite(array))[0]
-            raise ValueError(f"{name}[{r}, {c}] is {array[r, c]}: only finite numbers are allowed")
+            where = cell_name(name, r, c, labels)
+            raise ValueError(f"{where} is {array[r, c]}: only finite numbers are allowed")
         mantissa, exponent = float_parts(column)
         used = mantissa != 0
         lowest_bit = trailing_zeros(mantissa)
@@ -273,7 +336,9 @@ def _from_floats(array: npt.NDArray[Any], name: str, limit: int | None) -> Table
     return Table(numerators, denominators)
 
 
-def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
+def _from_rows(
+    rows: list[list[Any]], name: str, limit: int | None, labels: tuple[str, ...] | None = None
+) -> Table:
     width = len(rows[0])
     for r, row in enumerate(rows):
         if len(row) != width:
@@ -285,7 +350,10 @@ def _from_rows(rows: list[list[Any]], name: str, limit: int | None) -> Table:
         if set(map(type, cells)) == {int}:
             column, common = list(cells), 1
         else:
-            ratios = [to_ratio(cell, f"{name}[%d, {c}]", r) for r, cell in enumerate(cells)]
+            where = f"{name}[%d, {c}]"
+            if labels is not None:
+                where = f"{name} column {labels[c]!r} row".replace("%", "%%") + " %d"
+            ratios = [to_ratio(cell, where, r) for r, cell in enumerate(cells)]
             common = math.lcm(*{d for _, d in ratios})
             before = _check_column(before, len(rows), common.bit_length(), name, c, limit)
             column = [n * (common // d) for n, d in ratios]

@@ -33,6 +33,7 @@ def save(
         "version": VERSION,
         "layer_sizes": parameters.layer_sizes,
         "activations": parameters.activations,
+        **({} if parameters.classes is None else {"classes": parameters.classes}),
         **({} if claim is None else {"claim": claim}),
     }
     head = json.dumps(document, separators=(",", ":"))[:-1]
@@ -77,8 +78,8 @@ def _from_document(document: Any) -> Parameters:
             f"this package reads version {VERSION}"
         )
     expected = {"format", "version", "layer_sizes", "activations", "weights", "biases"}
-    if set(document) - {"claim"} != expected:
-        odd = ", ".join(sorted(set(document) - {"claim"} ^ expected))
+    if set(document) - {"claim", "classes"} != expected:
+        odd = ", ".join(sorted(set(document) - {"claim", "classes"} ^ expected))
         raise _FormatError(f"missing or unknown entries: {odd}")
     sizes = _sized_list(document["layer_sizes"], None, "layer_sizes")
     if len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
@@ -102,7 +103,10 @@ def _from_document(document: Any) -> Parameters:
         biases.append(object_array(_parse_row(cells, f"biases[{k}]")))
     if "claim" in document:
         check_claim(document["claim"], sizes[0], sizes[-1])
-    parameters = Parameters(weights, biases, activations)
+    classes = document.get("classes")
+    if "classes" in document and not isinstance(classes, list):
+        raise _FormatError("classes must be a list of names")
+    parameters = Parameters(weights, biases, activations, classes and tuple(classes))
     parameters.check()
     return parameters
 

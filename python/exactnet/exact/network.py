@@ -12,9 +12,10 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.dataset import pair_of
+from exactnet.base.labels import Named
 from exactnet.base.progress import Progress
 from exactnet.exact import extension, file
-from exactnet.exact.data import Data, as_points
+from exactnet.exact.data import as_points
 from exactnet.exact.digest import make_claim
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import object_array, to_mpq
@@ -38,7 +39,7 @@ class BitSizes(NamedTuple):
     total: int
 
 
-class ExactNetwork:
+class ExactNetwork(Named):
     """A feed-forward network whose parameters are exact rationals.
 
     Layer l computes ``activation(W h + b)``. `memorize` builds such networks;
@@ -49,6 +50,8 @@ class ExactNetwork:
     weights : list of ndarray of mpq, each (outputs, inputs)
     biases : list of ndarray of mpq, each (outputs,)
     activations : list of {"relu", "linear"}, one per layer
+    classes : tuple of str, or None
+        Names of the classes 0, 1, ...; may be set.
 
     Examples
     --------
@@ -70,10 +73,12 @@ class ExactNetwork:
         weights: list[npt.NDArray[np.object_]],
         biases: list[npt.NDArray[np.object_]],
         activations: list[str],
+        classes: tuple[str, ...] | None = None,
     ) -> None:
         self.weights = weights
         self.biases = biases
         self.activations = activations
+        self._classes = classes
         # What `extend` needs: where the memorized points lie, and in which first layer.
         self._places: extension.Memorized | None = None
 
@@ -146,9 +151,42 @@ class ExactNetwork:
             If X holds something else than real numbers.
         """
         parameters, points = self._parameters(), as_points(X)
-        parameters.check_features(points.shape[1])
+        parameters.check_features(points)
         flat = _core.predict(parameters.to_core(), points.core, thread_count(n_threads), progress)
         return object_array(flat).reshape(points.shape[0], len(parameters.weights[-1]))
+
+    def classify(
+        self, X: Any, *, n_threads: int = 1, progress: Progress | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Return the class of every point, (points,).
+
+        Of several outputs it is the largest, the first of equal ones; of one output the nearest
+        integer, the larger of two, from 0 to ``len(classes) - 1`` if the network has `classes`.
+        Their names are ``np.array(network.classes)[network.classify(X)]``.
+
+        Parameters and errors are those of `predict`; a single output beyond 64 bits is an error
+        of a network without classes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from exactnet import memorize
+        >>> net = memorize([[1], [2], [4]], ["blue", "red", "blue"])
+        >>> net.classes
+        ('blue', 'red')
+        >>> np.array(net.classes)[net.classify([[1], [2], [5]])].tolist()
+        ['blue', 'red', 'blue']
+        """
+        outputs = self.predict(X, n_threads=n_threads, progress=progress)
+        if outputs.shape[1] > 1:
+            return np.asarray(np.argmax(outputs, axis=1), np.int64)
+        codes = [int((2 * value + 1) // 2) for value in outputs[:, 0]]
+        if self._classes is not None:
+            last = len(self._classes) - 1
+            codes = [min(max(code, 0), last) for code in codes]
+        elif max(codes) >= 2**63 or min(codes) < -(2**63):
+            raise ValueError("X has a point whose output is beyond 64 bits, which tells no class")
+        return np.array(codes, np.int64)
 
     def bit_sizes(self) -> BitSizes:
         """Return the largest and the total size of all parameters in bits.
@@ -205,8 +243,7 @@ class ExactNetwork:
             # read once: what is claimed is claimed of the numbers that were verified, whatever
             # other threads write to data and network meanwhile
             parameters = parameters.copy()
-            data = Data(*pair_of(claim_for, "claim_for"))
-            parameters.check_data(data)
+            data = parameters.data(*pair_of(claim_for, "claim_for"))
             _, n_wrong, first_wrong, _ = _core.verify(
                 parameters.to_core(), data.points.core, data.targets.core
             )
@@ -273,12 +310,12 @@ class ExactNetwork:
         True
         """
         names = ("x_new", "y_new")
-        new, known = Data(x_new, y_new, names), None if X is None else as_points(X)
+        known = None if X is None else as_points(X)
         parameters = self._parameters()
         parameters.check()
-        parameters.check_data(new, names)
+        new = parameters.data(x_new, y_new, names)
         if known is not None:
-            parameters.check_features(known.shape[1])
+            parameters.check_features(known)
         weights, biases, places = extension.extend(parameters, new, known, self._places)
         # at one go, lest Ctrl-C leave weights without their biases
         self.__dict__.update(weights=weights, biases=biases, _places=places)
@@ -311,7 +348,7 @@ class ExactNetwork:
 
     def _parameters(self) -> Parameters:
         """Return what the attributes, which anyone may change, hold now."""
-        return Parameters(self.weights, self.biases, self.activations)
+        return Parameters(self.weights, self.biases, self.activations, self._classes)
 
 
 def _matrix(values: Any, name: str) -> npt.NDArray[np.object_]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.exact.data import Data
+from exactnet.base.labels import checked_classes, listed
+from exactnet.exact.data import Data, Table
 from exactnet.exact.rationals import to_mpq
 
 ACTIVATIONS = ("relu", "linear")
@@ -22,11 +23,13 @@ class Parameters(NamedTuple):
     weights : list of ndarray of mpq, each (outputs, inputs)
     biases : list of ndarray of mpq, each (outputs,)
     activations : list of {"relu", "linear"}, one per layer
+    classes : tuple of str, or None
     """
 
     weights: list[npt.NDArray[np.object_]]
     biases: list[npt.NDArray[np.object_]]
     activations: list[str]
+    classes: tuple[str, ...] | None = None
 
     @property
     def layer_sizes(self) -> list[int]:
@@ -55,24 +58,39 @@ class Parameters(NamedTuple):
                     f"unknown activation {activation!r}: an exact network knows "
                     + " and ".join(ACTIVATIONS)
                 )
+        if self.classes is not None:
+            checked_classes(self.classes, len(self.weights[-1]))
 
-    def check_features(self, n_features: int, name: str = "X") -> None:
-        """Raise ValueError unless the network takes that many features."""
-        expected = self.weights[0].shape[1]
+    def check_features(self, points: Table, name: str = "X") -> None:
+        """Raise ValueError unless the network takes as many features."""
+        n_features, expected = points.shape[1], self.weights[0].shape[1]
         if n_features != expected:
-            raise ValueError(f"{name} has {n_features} features but the network takes {expected}")
+            columns = "" if points.labels is None else f" ({listed(points.labels)})"
+            raise ValueError(
+                f"{name} has {n_features} features{columns} but the network takes {expected}"
+            )
 
-    def check_data(self, data: Data, names: tuple[str, str] = ("X", "y")) -> None:
-        """Raise ValueError unless the network takes such points and has such outputs."""
-        self.check_features(data.points.shape[1], names[0])
-        n_outputs, expected = data.targets.shape[1], len(self.weights[-1])
-        if n_outputs != expected:
-            raise ValueError(f"{names[1]} has {n_outputs} outputs but the network has {expected}")
+    def data(self, X: Any, y: Any = None, names: tuple[str, str] = ("X", "y")) -> Data:
+        """Convert points and targets, which may be names of its classes, for the network.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As of `Data`; unless the network takes such points and has such outputs and classes.
+        """
+        n_outputs = len(self.weights[-1])
+        classes = self.classes or ()
+        data = Data(X, y, names, classes=classes, n_codes=len(classes) if n_outputs > 1 else None)
+        self.check_features(data.points, names[0])
+        given = data.targets.shape[1]
+        if given != n_outputs:
+            raise ValueError(f"{names[1]} has {given} outputs but the network has {n_outputs}")
+        return data
 
     def copy(self) -> Parameters:
         """Return copies of the arrays, which others may write to."""
         weights, biases = ([a.copy() for a in arrays] for arrays in (self.weights, self.biases))
-        return Parameters(weights, biases, list(self.activations))
+        return Parameters(weights, biases, list(self.activations), self.classes)
 
     def to_core(self) -> _core.ExactNetwork:
         """Return a copy of the parameters as the C++ core takes them."""

@@ -84,7 +84,7 @@ def verify(
         each checked and forgotten before the next one is asked for, so that the data need not fit
         into memory. Networks of `memorize` take about the same time for a chunk of any size: take
         large ones.
-    y : array-like (points,) or (points, outputs), likewise
+    y : array-like (points,) or (points, outputs), likewise; or names of the network's classes
         X and y, or the chunk, are copied before anything is computed, and the report is about the
         copy: once the next chunk is asked for, a reader may refill or free the memory of the last.
     n_threads : int
@@ -149,8 +149,7 @@ def verify(
         # `map` keeps nothing of a chunk, as a loop variable would while the next one is made
         parts: Iterator[Part] = map(partial(_read_chunk, parameters), chunks, itertools.count())
     else:
-        data = Data(X, y)
-        parameters.check_data(data)
+        data = parameters.data(X, y)
         n_parts = 1 if executor is None else min(data.points.shape[0], part_count(executor))
         parts = _split(parameters, data, n_parts)
     tally = _Tally(n_parts, progress)
@@ -254,8 +253,7 @@ def _read_chunk(parameters: Parameters, chunk: Any, k: int) -> Part:
             f"but its item {k} is {reprlib.repr(chunk)}"
         )
     try:
-        data = Data(chunk) if isinstance(chunk, Dataset) else Data(*chunk)
-        parameters.check_data(data)
+        data = parameters.data(*(chunk,) if isinstance(chunk, Dataset) else chunk)
     except (ValueError, TypeError, MemoryError) as error:
         # of their plain kinds: a subclass may take other arguments than a text
         kind = next(c for c in (ValueError, TypeError, MemoryError) if isinstance(error, c))

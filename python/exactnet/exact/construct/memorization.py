@@ -23,7 +23,7 @@ from exactnet.exact.construct.line import (
     theorem4,
     zeros,
 )
-from exactnet.exact.data import Data, Table, as_integers
+from exactnet.exact.data import Data, Table, as_integers, one_hot
 from exactnet.exact.extension import along
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS
@@ -91,8 +91,9 @@ def memorize(
     ----------
     X : array-like (points, features) of ints, floats, Fractions or mpq; or Dataset
         Floats stand for the binary fractions they are. Equal rows with equal targets count once.
-    y : array-like (points,) or (points, outputs), likewise
-        Left out with a dataset, which has its targets.
+    y : array-like (points,) or (points, outputs), likewise; or text
+        Names of classes (points,) are encoded in sorted order as 0, 1, ..., and kept as the
+        network's `classes`. Left out with a dataset, which has its targets.
     hidden : tuple of int, optional
         Widths of the hidden layers; by default the least that suffice, near-square where there
         are two. Where they hold more than the data needs, the parameters of unused units are 0.
@@ -176,6 +177,9 @@ def memorize(
     data = Data(X, y, limit=table_limit)
     points, targets = data.points, data.targets
     n_outputs = _n_outputs(targets, encoding)
+    classes = data.classes
+    if classes is not None and len(classes) < n_outputs:
+        raise ValueError(f"y has one class, {shown(classes[0])}: one_hot is for two or more")
     if construction == "theorem3" and n_outputs != 1:
         raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
     digits_of_data = 4 * _digits(points) + 2 * _digits(targets)
@@ -195,9 +199,11 @@ def memorize(
                 "end the process where they find none: use another construction"
             )
         targets = _encoded(targets, n_outputs)
-        return construct_integer(
+        network = construct_integer(
             points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
         )
+        network.classes = classes
+        return network
     construction, widths = _plan(construction, widths, n_points, n_outputs)
     overhead = overhead_bytes(construction, widths, points.shape[1], n_points, n_outputs)
     overhead += digits_of_data
@@ -213,7 +219,7 @@ def memorize(
         order = in_order(line.t)
         _check_memory(overhead + predict_one_layer_bytes(line, components, order), limit)
         a1 = widths[0] if len(widths) == 2 else None
-        return _remember(one_layer(line, components, order, widths[-1], a1), line)
+        return _remember(one_layer(line, components, order, widths[-1], a1), line, classes)
     a1, a2 = widths
     digits = sum(
         _core.predict_theorem3_bytes(
@@ -228,11 +234,13 @@ def memorize(
     )
     # The core's result and the copy handed to Python exist at the same time.
     _check_memory(overhead + 2 * digits, limit)
-    return _remember(theorem4(line, components, a1, a2, scale, n_threads, progress), line)
+    network = theorem4(line, components, a1, a2, scale, n_threads, progress)
+    return _remember(network, line, classes)
 
 
-def _remember(network: ExactNetwork, line: Line) -> ExactNetwork:
-    """Note where the points lie, counted from the first unit's breakpoint."""
+def _remember(network: ExactNetwork, line: Line, classes: tuple[str, ...] | None) -> ExactNetwork:
+    """Note the classes, and where the points lie, counted from the first unit's breakpoint."""
+    network.classes = classes
     shift = network.biases[0][0] - line.constant
     network._places = (along(network._parameters()), [t + shift for t in line.t])
     return network
@@ -276,10 +284,7 @@ def _encoded(targets: Table, n_outputs: int) -> Table:
     """Return targets as outputs of the network: one_hot where these are more than the targets."""
     if n_outputs == targets.shape[1]:
         return targets
-    one_hot = np.zeros((len(targets.numerators), n_outputs), dtype=np.int64)
-    # By index, for where the buffers of a broadcasting comparison find no memory, NumPy crashes.
-    one_hot[np.arange(len(one_hot)), targets.numerators[:, 0]] = 1
-    return Table(one_hot, [1] * n_outputs)
+    return one_hot(targets, n_outputs)
 
 
 def _plan(
