@@ -191,4 +191,6 @@ def targets_for(np_rng, n, n_outputs, loss, output):
     if loss == "cross_entropy":
         y = np_rng.random((n, n_outputs))
         return y / y.sum(axis=1, keepdims=True) if output == "softmax" else y
+    if loss == "poisson":
+        return np_rng.poisson(2.0, (n, n_outputs))
     return np_rng.normal(size=(n, n_outputs))

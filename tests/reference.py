@@ -153,6 +153,9 @@ def numpy_activation(activation, z):
     if name == "softmax":
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True), None
+    if name == "exp":
+        with np.errstate(over="ignore"):
+            return np.exp(z), np.exp(z)
     assert name == "linear"
     return z, np.ones_like(z)
 
@@ -169,7 +172,7 @@ def numpy_forward(network, X):
     return numpy_activation(network.activations[-1], numpy_pre_activations(network, X)[-1])[0]
 
 
-def numpy_output_loss(activation, z, y, loss):
+def numpy_output_loss(activation, z, y, loss, quantiles=None):
     """Mean loss from the last pre-activations."""
     if loss == "cross_entropy":
         if activation == "softmax":
@@ -179,13 +182,20 @@ def numpy_output_loss(activation, z, y, loss):
         slope = getattr(activation, "slope", 1.0)
         s = slope * (z - getattr(activation, "threshold", 0.0))
         return (np.logaddexp(0, s) - s * y).sum(axis=1).mean()
-    squares = (numpy_activation(activation, z)[0] - y) ** 2
+    if loss == "poisson":
+        a = np.exp(z)
+        logs = np.log(np.where(y > 0, y, 1) / np.where(y > 0, a, 1))
+        return (y * logs - y + a).sum(axis=1).mean()
+    error = y - numpy_activation(activation, z)[0]
+    if loss == "pinball":
+        return np.maximum(quantiles * error, (np.array(quantiles) - 1) * error).mean()
+    squares = error**2
     return squares.sum(axis=1).mean() / 2 if loss == "quadratic" else squares.mean()
 
 
-def numpy_loss(network, X, y, loss):
+def numpy_loss(network, X, y, loss, quantiles=None):
     z = numpy_pre_activations(network, X)[-1]
-    return numpy_output_loss(network.activations[-1], z, y, loss)
+    return numpy_output_loss(network.activations[-1], z, y, loss, quantiles)
 
 
 def numpy_train(

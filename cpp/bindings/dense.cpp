@@ -24,6 +24,7 @@ dense::ActivationKind to_kind(const std::string& name) {
         {"step", Kind::step},
         {"softmax", Kind::softmax},
         {"leaky_relu", Kind::leaky_relu},
+        {"exp", Kind::exp},
     };
     for (const auto& [known, kind] : kinds) {
         if (name == known) return kind;
@@ -35,6 +36,8 @@ dense::Loss to_loss(const std::string& name) {
     if (name == "quadratic") return dense::Loss::quadratic;
     if (name == "mse") return dense::Loss::mse;
     if (name == "cross_entropy") return dense::Loss::cross_entropy;
+    if (name == "pinball") return dense::Loss::pinball;
+    if (name == "poisson") return dense::Loss::poisson;
     throw std::invalid_argument("unknown loss '" + name + "'");
 }
 
@@ -69,8 +72,10 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
              "nor the core's samples.")
         .def("evaluate", &Network::evaluate, py::arg("data"), py::arg("loss"),
              py::arg("classes") = py::none(), py::arg("progress") = py::none(),
+             py::arg("quantiles") = std::vector<double>(),
              "(mean loss, share of samples of these classes or None), or None if x is not finite.")
-        .def("gradients", &Network::gradients, py::arg("data"), py::arg("loss"));
+        .def("gradients", &Network::gradients, py::arg("data"), py::arg("loss"),
+             py::arg("quantiles") = std::vector<double>());
 }
 
 }  // namespace

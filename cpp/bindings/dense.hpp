@@ -221,15 +221,17 @@ class DenseNetwork {
     /// (mean loss, share of samples of the right class), the latter None without classes; None
     /// if X is not finite.
     py::object evaluate(const DenseData<T>& data, const std::string& loss_name,
-                        const py::object& classes, const py::object& progress) const {
+                        const py::object& classes, const py::object& progress,
+                        const std::vector<double>& quantiles) const {
         require_fits(data);
         const dense::Loss loss = to_loss(loss_name);
+        require_fits(loss, quantiles);
         const std::size_t n = data.samples().size();
         const std::int64_t* expected = nullptr;
         if (!classes.is_none()) expected = DenseData<T>::to_labels(classes, n).data();
         const auto run = [&](dense::Poll poll) {
             return dense::evaluate(layers_, *kernels_, loss, data.samples().matrix(),
-                                   data.targets(), expected, poll);
+                                   data.targets(), expected, poll, quantiles);
         };
         const dense::Evaluation result = is_long(n) ? without_gil(progress, run) : run({});
         if (!result.finite) return py::none();
@@ -238,11 +240,14 @@ class DenseNetwork {
                               expected != nullptr ? py::object(py::float_(share)) : py::none());
     }
 
-    py::list gradients(const DenseData<T>& data, const std::string& loss_name) const {
+    py::list gradients(const DenseData<T>& data, const std::string& loss_name,
+                       const std::vector<double>& quantiles) const {
         require_fits(data);
         dense::Options options;
         options.batch_size = data.samples().size();
         options.loss = to_loss(loss_name);
+        options.quantiles = quantiles;
+        require_fits(options.loss, quantiles);
         options.optimizer.record_norms = true;
         py::list result;
         std::vector<dense::Layer<T>> into = layers_;
@@ -272,6 +277,10 @@ class DenseNetwork {
     void require_fits(const DenseData<T>& data) const {
         require(data.fits(layers_.front().inputs, layers_.back().outputs),
                 "the data do not fit the network");
+    }
+    void require_fits(dense::Loss loss, const std::vector<double>& quantiles) const {
+        require(loss != dense::Loss::pinball || quantiles.size() == layers_.back().outputs,
+                "a quantile for every output");
     }
 
    private:

@@ -21,7 +21,7 @@ dense::Options to_options(const std::string& loss, std::size_t batch_size, std::
                           const std::string& optimizer, double momentum, bool nesterov,
                           double beta1, double beta2, double epsilon, double clip_norm,
                           double alpha, double power, std::vector<double> dropout,
-                          bool record_norms) {
+                          bool record_norms, std::vector<double> quantiles) {
     return {.batch_size = batch_size,
             .loss = to_loss(loss),
             .optimizer = {.kind = dense::optimizer_of(optimizer),
@@ -35,7 +35,8 @@ dense::Options to_options(const std::string& loss, std::size_t batch_size, std::
                           .p = power,
                           .dropout = std::move(dropout),
                           .record_norms = record_norms},
-            .n_threads = n_threads};
+            .n_threads = n_threads,
+            .quantiles = std::move(quantiles)};
 }
 
 /// Keeps what it trains on alive.
@@ -51,6 +52,7 @@ class DenseTrainer {
         require(options.batch_size > 0 && options.n_threads > 0,
                 "batch_size and n_threads must be positive");
         network_->require_fits(*data_);
+        network_->require_fits(options.loss, options.quantiles);
         const std::size_t n = data_->samples().size();
         require(n <= std::numeric_limits<std::uint32_t>::max(), "too many samples");
         dense::Targets<T> targets = data_->targets();
@@ -74,8 +76,8 @@ class DenseTrainer {
     bool finite() const { return finite_; }
 
     /// The network's arrays hold the new weights afterwards, also after an exception.
-    py::tuple run(const Array<double>& rates, bool shuffle, dense::Generator& random, double until,
-                  const py::object& progress) {
+    py::object run(const Array<double>& rates, bool shuffle, dense::Generator& random, double until,
+                   const py::object& progress) {
         const auto epochs = static_cast<std::size_t>(rates.size());
         const std::size_t n_layers = network_->layers().size();
         Array<double> losses(rates.size()), seconds(rates.size());
@@ -88,7 +90,8 @@ class DenseTrainer {
         schedule.norms = {norms.mutable_data(), static_cast<std::size_t>(norms.size())};
         schedule.until = until;
         base::Monitor monitor = make_monitor(progress);
-        std::size_t finished = 0;
+        recorded_ = py::none();
+        const std::uint64_t before = trainer_->epochs();
         std::exception_ptr error;
         {
             const dense::Poll::Call call = [&] { monitor.step(0); };
@@ -98,8 +101,8 @@ class DenseTrainer {
                     "a weight, a bias or the state of the optimizer is not finite");
             try {
                 monitor.begin(epochs * trainer_->n_batches());
-                finished = trainer_->run(schedule, shuffle, random,
-                                         [&](std::size_t n_batches) { monitor.step(n_batches); });
+                trainer_->run(schedule, shuffle, random,
+                              [&](std::size_t n_batches) { monitor.step(n_batches); });
             } catch (...) {
                 error = std::current_exception();
             }
@@ -107,12 +110,16 @@ class DenseTrainer {
         }
         // Here, and not when Python asks for it: a signal may come first.
         after_ = state();
+        recorded_ = py::make_tuple(losses, seconds, norms, trainer_->epochs() - before);
         if (error) std::rethrow_exception(error);
-        return py::make_tuple(losses, seconds, norms, finished);
+        return recorded_;
     }
 
     /// What belongs to the weights that the last run wrote; see bind_trainer.
     py::object after() const { return after_; }
+
+    /// What the last run returned, or had recorded when it was interrupted; None if nothing.
+    py::object recorded() const { return recorded_; }
 
     using Moments = std::vector<std::pair<Array<T>, Array<T>>>;
 
@@ -161,7 +168,7 @@ class DenseTrainer {
     dense::Optimizer optimizer_;
     bool finite_ = true;
     std::unique_ptr<dense::Trainer<T>> trainer_;
-    py::object after_ = py::none();
+    py::object after_ = py::none(), recorded_ = py::none();
 };
 
 template <class T>
@@ -181,6 +188,8 @@ void bind_trainer(py::module_& module, const char* trainer_name) {
             "them: (name of the optimiser, first moments or velocities, second moments, steps, "
             "epochs), with None for what it has not. Moments are lists of "
             "(weights, biases), epochs those of all runs.")
+        .def_property_readonly("recorded", &DenseTrainer<T>::recorded,
+                               "What the last run returned, or had by the time of its exception.")
         .def("set_state", &DenseTrainer<T>::set_state, py::arg("first"), py::arg("second"),
              py::arg("steps"));
 }
@@ -192,7 +201,7 @@ void bind_training(py::module_& module) {
         .def(py::init(&to_options), py::arg("loss"), py::arg("batch_size"), py::arg("n_threads"),
              py::arg("optimizer"), py::arg("momentum"), py::arg("nesterov"), py::arg("beta1"),
              py::arg("beta2"), py::arg("epsilon"), py::arg("clip_norm"), py::arg("alpha"),
-             py::arg("power"), py::arg("dropout"), py::arg("record_norms"));
+             py::arg("power"), py::arg("dropout"), py::arg("record_norms"), py::arg("quantiles"));
     bind_trainer<float>(module, "DenseTrainer32");
     bind_trainer<double>(module, "DenseTrainer64");
 }

@@ -11,8 +11,11 @@ namespace exactnet::dense {
 
 template <class T>
 LastLayer<T>::LastLayer(const Layer<T>& layer, const Kernels<T>& kernels, Loss loss,
-                        std::size_t most_rows)
-    : layer_(layer), kernels_(kernels), loss_(loss) {
+                        std::size_t most_rows, const std::vector<double>& quantiles)
+    : layer_(layer),
+      kernels_(kernels),
+      loss_(loss),
+      quantiles_(quantiles.begin(), quantiles.end()) {
     if (layer.activation.kind == ActivationKind::softmax) {
         high_ = Buffer<T>(most_rows);
         sum_ = Buffer<T>(most_rows);
@@ -56,13 +59,42 @@ double LastLayer<T>::binary_cross_entropy(const T* z, std::size_t stride, Target
     return loss;
 }
 
+/// Of outputs exp(z), from z, their logarithm.
+template <class T>
+double LastLayer<T>::poisson(const T* z, std::size_t stride, Targets<T> targets,
+                             std::size_t sample) const {
+    double loss = 0;
+    each_target(targets, sample, [&](std::size_t p, std::size_t c, T target) {
+        const double x = z[p * stride + c], y = target;
+        loss += exp(x) - y * (x + 1);
+        if (y > 0) loss += y * log(y);
+    });
+    return loss;
+}
+
+/// Of outputs a; and the gradient with respect to them, where it is not null. Where an output is
+/// its target that is 0, one of the subgradients there.
+template <class T>
+double LastLayer<T>::pinball(const T* a, std::size_t stride, T* deltas, Targets<T> targets,
+                             std::size_t sample) const {
+    const T share = T(1) / static_cast<T>(layer_.outputs);
+    double loss = 0;
+    each_target(targets, sample, [&](std::size_t p, std::size_t c, T y) {
+        const T q = quantiles_[p * kernels_.width + c], error = a[p * stride + c] - y;
+        const T slope = error < 0 ? -q : error > 0 ? 1 - q : T(0);
+        loss += static_cast<double>(slope) * static_cast<double>(error);
+        if (deltas != nullptr) deltas[p * stride + c] = share * slope;
+    });
+    return loss / static_cast<double>(layer_.outputs);
+}
+
 template <class T>
 void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values, Panels<T>* deltas,
                           Targets<T> targets, const std::uint32_t* samples, double* losses) {
     const Activation activation = layer_.activation;
     const std::size_t n = layer_.outputs, stride = values.stride(), m = end - begin;
     const bool softmax = activation.kind == ActivationKind::softmax;
-    const bool entropy = loss_ == Loss::cross_entropy;
+    const bool entropy = loss_ == Loss::cross_entropy, poisson_loss = loss_ == Loss::poisson;
 
     if (entropy && softmax) {
         // loss = sum of y (log sum exp(z) - z): the part that is linear in z comes before softmax
@@ -81,6 +113,10 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
     } else if (entropy) {
         for (std::size_t r = begin; r < end; ++r) {
             losses[r] = binary_cross_entropy(values.at(0, r), stride, targets, samples[r]);
+        }
+    } else if (poisson_loss) {
+        for (std::size_t r = begin; r < end; ++r) {
+            losses[r] = poisson(values.at(0, r), stride, targets, samples[r]);
         }
     }
     if (softmax) {
@@ -106,13 +142,17 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
         const T* const a = values.at(0, r);
         T* const d = deltas != nullptr ? deltas->at(0, r) : nullptr;
         const T total = entropy && softmax ? total_.data()[r] : T(1);
-        double sum = 0;
-        each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
-            const T error = a[p * stride + c] * total - y;
-            sum += static_cast<double>(error) * static_cast<double>(error);
-            if (d != nullptr) d[p * stride + c] = factor * error;
-        });
-        if (!entropy) losses[r] = squares * sum;
+        if (loss_ == Loss::pinball) {
+            losses[r] = pinball(a, stride, d, targets, samples[r]);
+        } else {
+            double sum = 0;
+            each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
+                const T error = a[p * stride + c] * total - y;
+                sum += static_cast<double>(error) * static_cast<double>(error);
+                if (d != nullptr) d[p * stride + c] = factor * error;
+            });
+            if (!entropy && !poisson_loss) losses[r] = squares * sum;
+        }
         if (softmax && !entropy && d != nullptr) {
             T mean = 0;
             const auto each = [&](const auto& function) {
@@ -136,7 +176,7 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
         }
     }
     if (deltas == nullptr) return;
-    if (!entropy && !softmax) {
+    if (!entropy && !poisson_loss && !softmax) {
         for (std::size_t p = 0; p < values.count(); ++p) {
             kernels_.multiply_derivative(activation, values.at(p, begin), deltas->at(p, begin),
                                          m * values.width());
@@ -169,11 +209,11 @@ std::int64_t decided(const Layer<T>& layer, const Panels<T>& values, std::size_t
 
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
-                    const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes,
-                    Poll poll) {
+                    const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes, Poll poll,
+                    const std::vector<double>& quantiles) {
     const std::size_t n = x.n;
     Forward<T> forward(layers, kernels, n, poll);
-    LastLayer<T> last(layers.back(), kernels, loss, forward.part());
+    LastLayer<T> last(layers.back(), kernels, loss, forward.part(), quantiles);
     std::vector<std::uint32_t> samples(forward.part());
     std::vector<double> losses(forward.part());
     std::vector<T> space;
@@ -202,8 +242,10 @@ Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
 template class LastLayer<float>;
 template class LastLayer<double>;
 template Evaluation evaluate(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
-                             const Matrix<float>&, Targets<float>, const std::int64_t*, Poll);
+                             const Matrix<float>&, Targets<float>, const std::int64_t*, Poll,
+                             const std::vector<double>&);
 template Evaluation evaluate(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
-                             const Matrix<double>&, Targets<double>, const std::int64_t*, Poll);
+                             const Matrix<double>&, Targets<double>, const std::int64_t*, Poll,
+                             const std::vector<double>&);
 
 }  // namespace exactnet::dense

@@ -21,12 +21,13 @@ struct Targets {
 };
 
 /// The last layer of a network with a loss that fits its activation: cross_entropy needs softmax or
-/// sigmoid.
+/// sigmoid, poisson exp. Pinball needs a quantile for every output.
 template <class T>
 class LastLayer {
    public:
     /// For batches of at most `most_rows` samples.
-    LastLayer(const Layer<T>& layer, const Kernels<T>& kernels, Loss loss, std::size_t most_rows);
+    LastLayer(const Layer<T>& layer, const Kernels<T>& kernels, Loss loss, std::size_t most_rows,
+              const std::vector<double>& quantiles = {});
 
     /// Turns the pre-activations in rows begin ... end - 1 of `values` into activations, and writes
     /// the loss of row r to losses[r] and, where `deltas` is not null, its gradient with respect to
@@ -37,12 +38,16 @@ class LastLayer {
    private:
     double binary_cross_entropy(const T* z, std::size_t stride, Targets<T> targets,
                                 std::size_t sample) const;
+    double poisson(const T* z, std::size_t stride, Targets<T> targets, std::size_t sample) const;
+    double pinball(const T* a, std::size_t stride, T* deltas, Targets<T> targets,
+                   std::size_t sample) const;
     template <class Function>
     void each_target(Targets<T> targets, std::size_t sample, const Function& function) const;
 
     Layer<T> layer_;
     const Kernels<T>& kernels_;
     Loss loss_;
+    std::vector<T> quantiles_;
     // of every row of a softmax: what its sums need from before and after it
     Buffer<T> high_, sum_, total_;
     std::vector<double> linear_;
@@ -61,6 +66,6 @@ struct Evaluation {
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
                     const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes,
-                    Poll poll = {});
+                    Poll poll = {}, const std::vector<double>& quantiles = {});
 
 }  // namespace exactnet::dense

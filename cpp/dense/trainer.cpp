@@ -25,7 +25,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
       sparse_(samples_.sparse()),
       optimizer_(std::move(options.optimizer)),
       batch_size_(options.batch_size),
-      last_(layers.back(), kernels, options.loss, options.batch_size),
+      last_(layers.back(), kernels, options.loss, options.batch_size, options.quantiles),
       order_(samples_.size()),
       losses_(options.batch_size),
       work_(work_of(layers)),

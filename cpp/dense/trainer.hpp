@@ -29,6 +29,7 @@ struct Options {
     Loss loss = Loss::quadratic;
     Optimizer optimizer;
     std::size_t n_threads = 1;
+    std::vector<double> quantiles = {};  ///< of the outputs, for the pinball loss
 };
 
 /// Of a run of some epochs.
@@ -49,7 +50,7 @@ struct Data {
 
 /// Works on a copy of the caller's weights in panels, which `read` takes and `write` gives back.
 /// Labels must lie below the number of outputs, and `loss` must fit the last activation:
-/// cross_entropy needs softmax or sigmoid. No layer may be a step, none but the last softmax.
+/// see LastLayer. No layer may be a step, none but the last softmax or exp.
 /// The result does not depend on the number of threads.
 template <class T>
 class Trainer {

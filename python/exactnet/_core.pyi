@@ -1,6 +1,6 @@
 # The interface of the compiled core; tests/test_stub.py compares it with the module.
 # "list of mpz" and "list of mpq" cannot be said more precisely: gmpy2 has no type information.
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -94,8 +94,11 @@ class DenseNetwork32:
         loss: str,
         classes: Any = None,
         progress: Callable[[float], None] | None = None,
+        quantiles: Sequence[float] = [],
     ) -> tuple[float, float | None] | None: ...
-    def gradients(self, data: DenseData32, loss: str) -> list[Any]: ...
+    def gradients(
+        self, data: DenseData32, loss: str, quantiles: Sequence[float] = []
+    ) -> list[Any]: ...
 
 class DenseTrainer32:
     def __init__(
@@ -118,6 +121,12 @@ class DenseTrainer32:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
     @property
     def after(self) -> tuple[str, Any, Any, int, int] | None: ...
+    @property
+    def recorded(
+        self,
+    ) -> (
+        tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int] | None
+    ): ...
     def set_state(self, first: Any, second: Any, steps: int) -> None: ...
 
 class DenseSamples64:
@@ -156,8 +165,11 @@ class DenseNetwork64:
         loss: str,
         classes: Any = None,
         progress: Callable[[float], None] | None = None,
+        quantiles: Sequence[float] = [],
     ) -> tuple[float, float | None] | None: ...
-    def gradients(self, data: DenseData64, loss: str) -> list[Any]: ...
+    def gradients(
+        self, data: DenseData64, loss: str, quantiles: Sequence[float] = []
+    ) -> list[Any]: ...
 
 class DenseTrainer64:
     def __init__(
@@ -180,6 +192,12 @@ class DenseTrainer64:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int]: ...
     @property
     def after(self) -> tuple[str, Any, Any, int, int] | None: ...
+    @property
+    def recorded(
+        self,
+    ) -> (
+        tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], int] | None
+    ): ...
     def set_state(self, first: Any, second: Any, steps: int) -> None: ...
 
 class TrainOptions:
@@ -199,6 +217,7 @@ class TrainOptions:
         power: float,
         dropout: list[float],
         record_norms: bool,
+        quantiles: Sequence[float],
     ) -> None: ...
 
 class Generator:

@@ -44,9 +44,10 @@ Activation: TypeAlias = str | Sigmoid | LeakyReLU | Step
 # Range of the parameters' magnitudes.
 _LEAST, _MOST = 1e-18, 1e18
 
-# Those of hidden layers that can be trained, and all.
+# Those of hidden layers that can be trained, those that only the last layer may have, and all.
 HIDDEN = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
-NAMES = (*HIDDEN, "step", "softmax")
+LAST = ("softmax", "exp")
+NAMES = (*HIDDEN, "step", *LAST)
 OBJECTS = (Sigmoid, LeakyReLU, Step)
 
 

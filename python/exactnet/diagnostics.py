@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -29,7 +30,13 @@ Array = npt.NDArray[Any]
 Rationals = npt.NDArray[np.object_]
 
 
-def gradient_norms(network: Network, X: Any, y: Any = None, loss: str = "quadratic") -> list[float]:
+def gradient_norms(
+    network: Network,
+    X: Any,
+    y: Any = None,
+    loss: str | None = None,
+    quantiles: float | Sequence[float] | None = None,
+) -> list[float]:
     """Return the L2 norm of the mean loss's gradient by the weights, for every layer.
 
     In deep networks of sigmoid units they fall by some factor from each layer to the one before,
@@ -40,7 +47,8 @@ def gradient_norms(network: Network, X: Any, y: Any = None, loss: str = "quadrat
     network : Network
     X : array-like (samples, features), or Dataset
     y : array-like (samples, outputs), or integer labels (samples,)
-    loss : {"quadratic", "mse", "cross_entropy"}
+    loss, quantiles : optional
+        As of `Network.loss`.
 
     Returns
     -------
@@ -66,7 +74,8 @@ def gradient_norms(network: Network, X: Any, y: Any = None, loss: str = "quadrat
     (6, True)
     """
     _check_network(network)
-    return [float(np.linalg.norm(dW.astype(np.float64))) for dW, _ in network.gradients(X, y, loss)]
+    gradients = network.gradients(X, y, loss, quantiles)
+    return [float(np.linalg.norm(dW.astype(np.float64))) for dW, _ in gradients]
 
 
 @dataclass(frozen=True, eq=False)

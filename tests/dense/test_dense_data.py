@@ -120,7 +120,7 @@ def test_validation_is_one_forward_pass(activation, targets):
     assert history.val_accuracy == [net.accuracy(*validation)]
     data = data_module.Data.of(net, *validation)
     counted = net._core = Counted(net._core)
-    training._validate(net, data, "quadratic", history, None)
+    training._validate(net, data, net._objective(None), history, None)
     assert counted.calls == ["evaluate"]
     assert history.val_loss[0] == history.val_loss[1]
     assert history.val_accuracy[0] == history.val_accuracy[1] > 0.2
@@ -174,9 +174,9 @@ def test_options_reach_the_core_and_back(monkeypatch):
     """Every parameter of `fit` arrives in Options as it is given."""
     given = dict(
         epochs=7, initial_epoch=2, batch_size=3, learning_rate=0.5, optimizer="adam",
-        momentum=0.0, nesterov=True, betas=(0.1, 0.2), epsilon=0.25, loss="mse", penalty="l1",
-        alpha=0.125, dropout=[0.5], clip_norm=2.0, shuffle=False, until=0.75, callbacks=[print],
-        record_gradient_norms=True, n_threads=2, verbose=True,
+        momentum=0.0, nesterov=True, betas=(0.1, 0.2), epsilon=0.25, loss="pinball",
+        quantiles=0.3, penalty="l1", alpha=0.125, dropout=[0.5], clip_norm=2.0, shuffle=False,
+        until=0.75, callbacks=[print], record_gradient_norms=True, n_threads=2, verbose=True,
     )  # fmt: skip
     seen = []
     monkeypatch.setattr(training, "fit", lambda *arguments: seen.append(arguments[-1]))

@@ -18,10 +18,13 @@ from reference import (
 
 HIDDEN = ["linear", "sigmoid", "tanh", "relu", "leaky_relu", Sigmoid(0.7, 0.3), LeakyReLU(0.3)]
 OUTPUTS = {
-    "quadratic": ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax", Sigmoid(2, -0.5)],
-    "mse": ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax"],
+    "quadratic": [*HIDDEN[:5], "softmax", "exp", Sigmoid(2, -0.5)],
+    "mse": [*HIDDEN[:5], "softmax", "exp"],
+    "pinball": [*HIDDEN[:5], "softmax", "exp"],
+    "poisson": ["exp"],
     "cross_entropy": ["softmax", "sigmoid", Sigmoid(0.5, 1)],
 }
+QUANTILES = {"pinball": [0.1, 0.5, 0.75]}
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
@@ -34,9 +37,12 @@ def test_gradients_against_central_differences(np_rng, isa, loss, depth):
             while margin < 1e-3:  # no kink within reach of the differences
                 net = random_network(np_rng, sizes, [hidden] * (depth - 1) + [output])
                 X = np_rng.normal(size=(5, sizes[0]))
+                y = targets_for(np_rng, 5, 3, loss, output)
                 margin = min(np.abs(z).min() for z in numpy_pre_activations(net, X))
-            y = targets_for(np_rng, 5, 3, loss, output)
-            gradients = net.gradients(X, y, loss)
+                if loss == "pinball":
+                    margin = min(margin, np.abs(net.predict(X) - y).min())
+            quantiles = QUANTILES.get(loss)
+            gradients = net.gradients(X, y, loss, quantiles)
             for (dW, db), w, b in zip(gradients, net.weights, net.biases, strict=True):
                 for gradient, values in ((dW, w), (db, b)):
                     index = tuple(int(np_rng.integers(k)) for k in values.shape)
@@ -45,7 +51,7 @@ def test_gradients_against_central_differences(np_rng, isa, loss, depth):
                     # fourth order, so that the error is far below the tolerance
                     for factor, step in ((8, h), (-8, -h), (-1, 2 * h), (1, -2 * h)):
                         values[index] = original + step
-                        difference += factor * numpy_loss(net, X, y, loss)
+                        difference += factor * numpy_loss(net, X, y, loss, quantiles)
                     values[index] = original
                     difference /= 12 * h
                     scale = max(abs(difference), np.abs(gradient).max(), 1e-3)
@@ -88,7 +94,7 @@ def test_gradients_of_activations_with_any_parameters(np_rng, isa):
         output = net.predict([[x]])[0, 0]
         target = output - max(1.0, abs(output))
         error = output - target
-        (_, db), _ = net.gradients([[x]], [[target]])
+        (_, db), _ = net.gradients([[x]], [[target]], "quadratic")
         expected = difference * error
         # what differences of rounded outputs can tell; and sigmoids end at 1e-305 or so, not at 0
         noise = 1e-13 * abs(output * error) / h + 1e-290 * abs(slope)
@@ -127,10 +133,10 @@ def test_pickles_with_a_negative_slope_are_refused():
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 96, 97, 200])
 def test_predict_against_numpy(np_rng, isa, dtype, n):
     tolerance = {"float32": 3e-5, "float64": 1e-13}[dtype]
-    for activation in [*HIDDEN, "softmax", "step", Step(0.5)]:
+    for activation in [*HIDDEN, "softmax", "exp", "step", Step(0.5)]:
         sizes = [int(k) for k in np_rng.integers(1, 40, 3)] + [int(np_rng.integers(1, 40))]
-        last = "softmax" if activation == "softmax" else activation
-        middle = "relu" if activation in ("softmax", "step") else activation
+        last = activation
+        middle = "relu" if activation in ("softmax", "exp", "step") else activation
         net = random_network(np_rng, sizes, [middle, "tanh", last], dtype)
         X = np_rng.normal(size=(n, sizes[0])).astype(dtype)
         outputs = net.predict(X)
@@ -178,7 +184,64 @@ def test_loss_against_numpy(np_rng, isa, loss):
         net = random_network(np_rng, [4, 6, 3], ["tanh", output])
         X = np_rng.normal(size=(50, 4))
         y = targets_for(np_rng, 50, 3, loss, output)
-        assert net.loss(X, y, loss) == pytest.approx(numpy_loss(net, X, y, loss), rel=1e-12)
+        quantiles = QUANTILES.get(loss)
+        expected = numpy_loss(net, X, y, loss, quantiles)
+        assert net.loss(X, y, loss, quantiles) == pytest.approx(expected, rel=1e-12)
+
+
+def test_losses_of_scikit_learn(np_rng, isa):
+    metrics = pytest.importorskip("sklearn.metrics")
+    X, y = np_rng.normal(size=(50, 4)), np_rng.poisson(1.5, 50)
+    net = random_network(np_rng, [4, 6, 3], ["relu", "exp"])
+    outputs = net.predict(X)
+    means = [
+        metrics.mean_pinball_loss(y, outputs[:, k], alpha=q) for k, q in enumerate((0.1, 0.5, 0.75))
+    ]
+    for targets in (y, y[:, None], y.astype(float)):
+        value = net.loss(X, targets, "pinball", quantiles=(0.1, 0.5, 0.75))
+        assert value == pytest.approx(np.mean(means), rel=1e-12)
+    Y = np_rng.poisson(1.5, (50, 3))
+    assert (Y == 0).any()
+    half_deviances = [metrics.mean_poisson_deviance(Y[:, k], outputs[:, k]) / 2 for k in range(3)]
+    assert net.loss(X, Y, "poisson") == pytest.approx(sum(half_deviances), rel=1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_of_pinball_are_exact(np_rng, isa, sparse):
+    """Of numbers that floats add without rounding; 0 where an output is its target."""
+    X = np_rng.integers(-4, 5, (32, 6)).astype(float)
+    if sparse:
+        X[np_rng.random(X.shape) < 0.9] = 0
+    W, b = np_rng.integers(-3, 4, (4, 6)).astype(float), np_rng.integers(-3, 4, 4).astype(float)
+    net = Network.from_arrays([W], [b], "linear")
+    y = net.predict(X) + np_rng.integers(-1, 2, (32, 4))
+    quantiles = np.array([0.125, 0.25, 0.5, 0.875])
+    error = net.predict(X) - y
+    assert {-1, 0, 1} == set(error.ravel())
+    delta = np.where(error < 0, -quantiles, np.where(error > 0, 1 - quantiles, 0)) / 4
+    ((dW, db),) = net.gradients(X, y, "pinball", quantiles)
+    assert (dW == delta.T @ X / 32).all()
+    assert (db == delta.mean(axis=0)).all()
+
+
+def test_exp_outputs(isa):
+    """Their whole range, with what lies beyond it."""
+    for dtype, low, high in (("float32", -87, 88.7), ("float64", -708, 709.7)):
+        one, zero = np.ones((1, 1), dtype), np.zeros(1, dtype)
+        net = Network.from_arrays([one], [zero], "exp")
+        z = np.linspace(low, high, 1001).astype(dtype)[:, None]
+        expected = np.exp(z.astype(np.longdouble))
+        error = np.abs(net.predict(z) / expected - 1).max()
+        assert error < 4 * np.finfo(dtype).eps
+        assert net.predict(np.array([[high + 1], [-3e3], [3e4]], dtype)).tolist() == [
+            [np.inf],
+            [0],
+            [np.inf],
+        ]
+        # the gradient of poisson is that of its exponent, without a quotient
+        ((_, db),) = net.gradients(z[:1], [[3.0]], "poisson")
+        assert db[0] == np.exp(z[0, 0]) - np.dtype(dtype).type(3)
+        assert net.loss([[-1e4]], [[0.0]], "poisson") == 0
 
 
 def test_initial_weights_are_the_same_on_every_machine():
@@ -499,7 +562,7 @@ def test_the_core_reads_no_array_at_an_odd_address(np_rng, dtype):
     data = make_data(samples(X), y, None)
     with no(ValueError, match="labels must be aligned"):
         core.evaluate(data, "mse", unaligned(labels))
-    options = Options(loss="mse", momentum=0.5).for_core(len(X), 0)
+    options = Options(loss="mse", momentum=0.5).for_core(net, len(X))
     with no(ValueError, match="weights must be aligned"):
         trainer(core, data, unaligned(np.ones(4, dtype)), options)
     with no(ValueError, match="state must be aligned"):

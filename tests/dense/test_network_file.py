@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 from exactnet import ExactNetwork, Network
-from exactnet.activations import NAMES, LeakyReLU, Sigmoid, Step
+from exactnet.activations import LAST, NAMES, LeakyReLU, Sigmoid, Step
 
 OBJECTS = [Sigmoid(0.04, 0.1), Sigmoid(), LeakyReLU(0.3), Step(-1.5), Sigmoid(1 / 3, 2)]
 
@@ -67,7 +67,7 @@ def test_round_trip(tmp_path, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", [*NAMES, *OBJECTS], ids=repr)
 def test_round_trip_of_activations(tmp_path, activation, dtype):
-    hidden = "relu" if activation == "softmax" else activation
+    hidden = "relu" if activation in LAST else activation
     net = Network([2, 3, 2], activations=[hidden, activation], dtype=dtype, seed=1)
     net.save(tmp_path / "net")
     loaded = Network.load(tmp_path / "net")

@@ -92,6 +92,12 @@ void activate(Activation activation, T* z, std::size_t n) {
             return each(z, n, [&](V<T> x) { return x < zero ? x * slope : x; });
         case ActivationKind::step:
             return each(z, n, [&](V<T> x) { return x > threshold ? one : zero; });
+        case ActivationKind::exp:
+            return each(z, n, [&](V<T> x) {
+                // of half of it, which stays within the range: infinite and 0 where the square is
+                const V<T> root = exp<T>(x * broadcast(T(0.5)));
+                return root * root;
+            });
         case ActivationKind::linear:
         case ActivationKind::softmax:
             return;
@@ -140,6 +146,8 @@ void multiply_derivative(Activation activation, const T* a, T* d, std::size_t n)
             return each_pair([&](V<T> x, V<T> y) { return x > zero ? y : zero; });
         case ActivationKind::leaky_relu:
             return each_pair([&](V<T> x, V<T> y) { return x > zero ? y : y * slope; });
+        case ActivationKind::exp:
+            return each_pair([&](V<T> x, V<T> y) { return y * x; });
         case ActivationKind::linear:
         case ActivationKind::step:
         case ActivationKind::softmax:

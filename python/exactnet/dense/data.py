@@ -115,8 +115,12 @@ class Data:
         labels: bool,
         name: str,
         names: tuple[str, ...] | None = None,
+        copies: int = 1,
     ) -> None:
-        """Take y (samples, outputs), or (samples,), which are classes if `labels`."""
+        """Take y (samples, outputs), or (samples,), which are classes if `labels`.
+
+        A single column becomes so many copies of it.
+        """
         n = len(samples)
         array = real_array(y, name) if names is None else encode(y, names, name)
         self.samples, self.names = samples, names
@@ -142,6 +146,8 @@ class Data:
         else:
             values = _converted(array, samples.array.dtype)
             self._values = values[:, None] if values.ndim == 1 else values
+            if copies > 1 and self._values.shape[1:] == (1,):
+                self._values = np.repeat(self._values, copies, axis=1)
             if values.ndim not in (1, 2):
                 raise ValueError(
                     f"{name} has shape {array.shape}; (samples,) or (samples, outputs) is needed"
@@ -171,21 +177,25 @@ class Data:
         """
         check_given(X, y, names)
         samples = Samples.of(network, X, names[0])
-        several = network._n_outputs > 1
+        copies = network._n_outputs if loss == "pinball" else 1
+        labels = network._n_outputs > 1 and loss != "pinball"
         given = X._texts(names[1]) if isinstance(X, Dataset) else texts(y, names[1])
         if given is None:
             classes = None
         else:
             classes = network.classes or classes or _own_classes(network, given, names[1])
         if isinstance(X, Dataset):
-            key = cls, network.dtype, several, classes
+            key = cls, network.dtype, labels, copies, classes
             y = X.y if given is None else given
-            data = X._prepare(key, lambda: cls(samples, y, several, names[1], classes))
+            data = X._prepare(key, lambda: cls(samples, y, labels, names[1], classes, copies))
         else:
-            data = cls(samples, y if given is None else given, several, names[1], classes)
+            y = y if given is None else given
+            data = cls(samples, y, labels, names[1], classes, copies)
         data._check(network._n_outputs, names[1])
         if loss == "cross_entropy":
             data._check_probabilities(network._names[-1] == "softmax", names[1])
+        elif loss == "poisson":
+            data._check_counts(names[1])
         return data
 
     def _check(self, n_outputs: int, name: str) -> None:
@@ -220,6 +230,16 @@ class Data:
                     f"needs rows that sum to 1, to within {_SUM_TOLERANCE}"
                 )
         self._probable.add(softmax)
+
+    def _check_counts(self, name: str) -> None:
+        if self._values is None:
+            return
+        below = np.argwhere(self._values < 0)
+        if len(below):
+            r, c = below[0]
+            raise ValueError(
+                f"{name}[{r}, {c}] is {self._values[r, c]}: poisson needs targets of at least 0"
+            )
 
     def classes(self, network: Layers) -> npt.NDArray[np.int64] | None:
         """Return the classes that the targets stand for, (samples,), or None if for none.

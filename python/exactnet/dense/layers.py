@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import threading
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.activations import Activation, describe
-from exactnet.base.checks import choice, entries
+from exactnet.activations import LAST, Activation, describe
+from exactnet.base.checks import choice, entries, number, shown
 from exactnet.base.files import parts
 from exactnet.base.labels import Named
 from exactnet.dense.history import OptimizerState
@@ -22,7 +23,9 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _CORE: dict[str, Any] = {"float32": _core.DenseNetwork32, "float64": _core.DenseNetwork64}
 DTYPES = tuple(_CORE)
-LOSSES = ("quadratic", "mse", "cross_entropy")
+LOSSES = ("quadratic", "mse", "cross_entropy", "pinball", "poisson")
+# What is meant by no loss after an activation, where it is not "quadratic".
+_USUAL_LOSSES = {"softmax": "cross_entropy", "linear": "mse", "exp": "poisson"}
 # Activations of a single output that tells one of two classes, or the only one.
 _CLASS_OUTPUTS = ("sigmoid", "step", "softmax")
 
@@ -50,8 +53,9 @@ class Layers(Named):
         if len(self._activations) != n:
             raise ValueError(f"{len(self._activations)} activations for {n} layers")
         described = [describe(a) for a in self._activations]
-        if any(name == "softmax" for name, _, _ in described[:-1]):
-            raise ValueError("softmax is for the last layer only")
+        for name, _, _ in described[:-1]:
+            if name in LAST:
+                raise ValueError(f"{name} is for the last layer only")
         self._dtype = np.dtype(dtype)
         self._arrays = {
             kind: [_owned(arrays.pop(0), self._dtype, f"{kind}[{k}]") for k in range(n)]
@@ -195,17 +199,50 @@ class Layers(Named):
                 f"of {self._names[-1]}"
             )
 
-    def _check_loss(self, loss: str) -> None:
-        choice(loss, LOSSES, "loss")
-        if loss == "cross_entropy" and self._names[-1] not in ("softmax", "sigmoid"):
+    def _objective(self, loss: str | None, quantiles: Any = None) -> tuple[str, list[float]]:
+        """Return the loss that is meant, and a quantile for every output if it has them."""
+        last = self._names[-1]
+        if loss is None:
+            loss = _USUAL_LOSSES.get(last, "quadratic")
+        given = check_objective(loss, quantiles)
+        if loss == "cross_entropy" and last not in ("softmax", "sigmoid"):
+            raise ValueError(f"cross_entropy needs softmax or sigmoid outputs, not {last!r}")
+        if loss == "poisson" and last != "exp":
+            raise ValueError(f"poisson needs exp outputs, not {last!r}")
+        if loss == "pinball" and len(given) != self._n_outputs:
             raise ValueError(
-                f"cross_entropy needs softmax or sigmoid outputs, not {self._names[-1]!r}"
+                f"quantiles must be {self._n_outputs} numbers, one for every output, "
+                f"not {shown(quantiles)}"
             )
+        return loss, given
 
-    def _check_trainable(self, loss: str) -> None:
-        self._check_loss(loss)
+    def _trainable(self, loss: str | None, quantiles: Any = None) -> tuple[str, list[float]]:
+        """Return as `_objective`, if there is a gradient."""
         if "step" in self._names:
             raise ValueError("a network with a step activation cannot be trained")
+        return self._objective(loss, quantiles)
+
+
+def check_objective(loss: str | None, quantiles: Any) -> list[float]:
+    """Check a loss, or None, and its quantiles for any network, and return these as a list."""
+    if loss is not None:
+        choice(loss, LOSSES, "loss")
+    if loss != "pinball":
+        if quantiles is not None:
+            raise ValueError("quantiles are for loss='pinball'")
+        return []
+    if quantiles is None:
+        return [0.5]
+    if isinstance(quantiles, numbers.Real):
+        quantiles = [quantiles]
+    what = "a number in (0, 1), or one for every output"
+    given = [
+        number(q, f"quantiles[{k}]") for k, q in enumerate(entries(quantiles, "quantiles", what))
+    ]
+    for k, q in enumerate(given):
+        if not 0 < q < 1:
+            raise ValueError(f"quantiles[{k}] must lie between 0 and 1, not {shown(q)}")
+    return given
 
 
 def check_shapes(weights: list[Array], biases: list[Array]) -> None:

@@ -39,8 +39,8 @@ class Network(Layers):
     layer_sizes : sequence of int
         Number of inputs, of the units of every hidden layer, and of outputs.
     activations : str, activation object, or a sequence with one per layer
-        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax" or an object of
-        `exactnet.activations`. Softmax is for the last layer only.
+        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax", "exp" or an object of
+        `exactnet.activations`. Softmax and exp are for the last layer only.
     init : {"normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros"}
         "normal" draws weights and biases from N(0, 1); the others are those of Glorot and Bengio
         (2010) and of He et al. (2015), with biases 0.
@@ -236,42 +236,58 @@ class Network(Layers):
         decided = self._decided(self._outputs(data.samples))
         return float(np.count_nonzero(decided == expected) / len(expected))
 
-    def loss(self, X: Any, y: Any = None, loss: str = "quadratic") -> float:
+    def loss(
+        self,
+        X: Any,
+        y: Any = None,
+        loss: str | None = None,
+        quantiles: float | Sequence[float] | None = None,
+    ) -> float:
         """Return the mean loss.
 
         Parameters
         ----------
         X : array-like (samples, features), or Dataset
         y : array-like (samples, outputs), or integer labels (samples,)
-            For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
-        loss : {"quadratic", "mse", "cross_entropy"}
+            For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3. For pinball
+            also (samples,) or (samples, 1), for all outputs. For poisson at least 0.
+        loss : {"quadratic", "mse", "cross_entropy", "pinball", "poisson"}, optional
             "quadratic" is 1/2 sum (a - y)^2, "mse" the mean over outputs of (a - y)^2,
             "cross_entropy" the categorical one after softmax and the sum of binary ones after
-            sigmoid, both computed without overflow.
+            sigmoid, both computed without overflow; "pinball" the mean over outputs of
+            max(q (y - a), (q - 1) (y - a)), whose minimum is the quantile q of y; "poisson", after
+            exp, half the deviance, sum y log(y / a) - y + a. By default cross_entropy after
+            softmax, mse after linear, poisson after exp and quadratic else.
+        quantiles : float or sequence of float, optional
+            Of pinball, in (0, 1), one for every output; by default 0.5, the median, for one output.
 
         Raises
         ------
         ValueError
             If X and y do not fit the network or each other, or the loss not the last activation.
         """
-        self._check_loss(loss)
+        loss, levels = self._objective(loss, quantiles)
         data = Data.of(self, X, y, loss=loss)
-        result: tuple[float, None] | None = self._core.evaluate(data.core, loss)
+        result: tuple[float, None] | None = self._core.evaluate(data.core, loss, quantiles=levels)
         if result is None:
             data.samples.raise_not_finite("X")
         return result[0]
 
     def gradients(
-        self, X: Any, y: Any = None, loss: str = "quadratic"
+        self,
+        X: Any,
+        y: Any = None,
+        loss: str | None = None,
+        quantiles: float | Sequence[float] | None = None,
     ) -> list[tuple[Array, Array]]:
         """Return the gradient of the mean loss: (dW, db) of every layer.
 
         Parameters and errors are those of `loss`; training through a step is an error too.
         """
-        self._check_trainable(loss)
+        loss, levels = self._trainable(loss, quantiles)
         data = Data.of(self, X, y, loss=loss)
         data.samples.require_finite("X")
-        gradients: list[tuple[Array, Array]] = self._core.gradients(data.core, loss)
+        gradients: list[tuple[Array, Array]] = self._core.gradients(data.core, loss, levels)
         return gradients
 
     def fit(
@@ -288,7 +304,8 @@ class Network(Layers):
         nesterov: bool = False,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
-        loss: str = "quadratic",
+        loss: str | None = None,
+        quantiles: float | Sequence[float] | None = None,
         penalty: str | float | None = None,
         alpha: float = 0.0,
         dropout: float | Sequence[float] = 0.0,
@@ -318,7 +335,8 @@ class Network(Layers):
             checked, converted and copied so at its first training only.
         y : array-like (samples, outputs), or integer labels (samples,)
             Labels are one-hot encoded when the network has more than one output. For cross_entropy
-            targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3.
+            targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3. For pinball one
+            target per sample is for all outputs, and integers are no labels.
         epochs : int
             Number of the epoch after which the training ends, counted from 1.
         initial_epoch : int
@@ -332,7 +350,9 @@ class Network(Layers):
             Adam is that of Kingma and Ba (2015), with `betas` and `epsilon`.
         momentum : float in [0, 1)
         nesterov : bool
-        loss : {"quadratic", "mse", "cross_entropy"}
+        loss : {"quadratic", "mse", "cross_entropy", "pinball", "poisson"}, optional
+        quantiles : float or sequence of float, optional
+            As of `loss`, also for what they mean if they are left out.
         penalty : {None, "l1", "l2"} or float
             Adds alpha sum |w|^p over all weights, not biases, to the mean loss; "l1" and "l2" are
             p = 1 and 2. For p < 1 the derivative is taken of (w^2 + 1e-6)^(p/2).
@@ -382,6 +402,22 @@ class Network(Layers):
         KeyboardInterrupt
             On Ctrl-C, within a fraction of a second; the weights are as after the last finished
             batch, or as before its epoch if one of those is not finite.
+
+        Examples
+        --------
+        Three quantiles of a function with noise, one output each:
+
+        >>> import numpy as np
+        >>> from exactnet import Network
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, (2000, 1))
+        >>> y = np.sin(3 * X) + rng.normal(scale=0.1 + 0.1 * X**2, size=X.shape)
+        >>> net = Network([1, 20, 3], activations=["tanh", "linear"], init="glorot_normal", seed=0)
+        >>> history = net.fit(X, y, epochs=300, batch_size=100, optimizer="adam",
+        ...                   learning_rate=0.003, loss="pinball", quantiles=[0.1, 0.5, 0.9])
+        >>> shares = (y < net.predict(X)).mean(axis=0)  # of targets below each output
+        >>> bool(np.allclose(shares, [0.1, 0.5, 0.9], atol=0.03))
+        True
         """
         options = Options(
             epochs=epochs,
@@ -394,6 +430,7 @@ class Network(Layers):
             betas=betas,
             epsilon=epsilon,
             loss=loss,
+            quantiles=quantiles,
             penalty=penalty,
             alpha=alpha,
             dropout=dropout,

@@ -22,7 +22,7 @@ from exactnet.base.checks import (
     thread_count,
 )
 from exactnet.dense.callbacks import Callback, check_callbacks
-from exactnet.dense.layers import LOSSES
+from exactnet.dense.layers import Layers, check_objective
 
 Rate: TypeAlias = float | Callable[[int], float]
 
@@ -49,7 +49,8 @@ class Options:
     nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
-    loss: str = "quadratic"
+    loss: str | None = None
+    quantiles: float | Sequence[float] | None = None
     penalty: str | float | None = None
     alpha: float = 0.0
     dropout: float | Sequence[float] = 0.0
@@ -84,7 +85,7 @@ class Options:
             number(beta, f"betas[{k}]", "in [0, 1)") for k, beta in enumerate(betas)
         )
         given["epsilon"] = number(self.epsilon, "epsilon", "positive")
-        choice(self.loss, LOSSES, "loss")
+        check_objective(self.loss, self.quantiles)
         self._check_penalty()
         given["alpha"] = number(self.alpha, "alpha", "at least 0")
         given["dropout"] = _dropout(self.dropout)
@@ -128,9 +129,10 @@ class Options:
             ]
         )
 
-    def for_core(self, n_samples: int, n_hidden: int) -> _core.TrainOptions:
-        """Return them as the core takes them, for so many samples and hidden layers."""
-        dropout = self.dropout
+    def for_core(self, network: Layers, n_samples: int) -> _core.TrainOptions:
+        """Return them as the core takes them, for a network and so many samples."""
+        loss, quantiles = network._trainable(self.loss, self.quantiles)
+        dropout, n_hidden = self.dropout, len(network._names) - 1
         if isinstance(dropout, float):
             dropout = [dropout] * n_hidden
         if len(dropout) != n_hidden:
@@ -138,7 +140,7 @@ class Options:
         penalty = self.penalty
         batch_size = min(self.batch_size, n_samples)
         return _core.TrainOptions(
-            loss=self.loss,
+            loss=loss,
             batch_size=batch_size,
             n_threads=min(self.n_threads, batch_size),
             optimizer=self.optimizer,
@@ -152,6 +154,7 @@ class Options:
             power=float(penalty[1] if isinstance(penalty, str) else penalty or 2),
             dropout=list(dropout),
             record_norms=self.record_gradient_norms,
+            quantiles=quantiles,
         )
 
 

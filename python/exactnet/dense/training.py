@@ -45,8 +45,8 @@ def fit(
         for k, array in enumerate(network._parameters(kind)):
             if not array.flags.writeable:
                 raise ValueError(f"{kind}[{k}] is read-only: fit would have to write into it")
-    network._check_trainable(options.loss)
-    data = Data.of(network, X, y, loss=options.loss)
+    loss, quantiles = network._trainable(options.loss, options.quantiles)
+    data = Data.of(network, X, y, loss=loss)
     n = len(data.samples)
     if n >= 2**32:
         raise ValueError(f"X has {n} samples; fewer than 2**32 are needed")
@@ -55,7 +55,7 @@ def fit(
     if validation_data is not None:
         names = "validation X", "validation y"
         validation = Data.of(
-            network, *pair_of(validation_data, "validation_data"), names, options.loss, data.names
+            network, *pair_of(validation_data, "validation_data"), names, loss, data.names
         )
         if validation.names not in (None, data.names, network.classes):
             raise ValueError(f"{names[1]} has names of classes but y has numbers")
@@ -64,7 +64,7 @@ def fit(
         network._core,
         data.core,
         weights,
-        options.for_core(n, len(network.layer_sizes) - 2),
+        options.for_core(network, n),
         poll,
     )
     if not trainer.finite:
@@ -110,7 +110,7 @@ def fit(
                     "from 0; the weights are those before it (a smaller learning_rate may help)"
                 )
             if validation is not None:
-                _validate(network, validation, options.loss, history, poll)
+                _validate(network, validation, (loss, quantiles), history, poll)
             if options.verbose:
                 bar.clear()
                 print(epoch_line(epoch, epochs, history), file=sys.stderr)
@@ -153,12 +153,13 @@ def _check_parameters(network: Layers) -> None:
 def _validate(
     network: Layers,
     data: Data,
-    loss: str,
+    objective: tuple[str, list[float]],
     history: History,
     poll: Callable[[float], None] | None,
 ) -> None:
     classes = data.classes(network) if network._tells_classes else None
-    result = network._core.evaluate(data.core, loss, classes, poll)
+    loss, quantiles = objective
+    result = network._core.evaluate(data.core, loss, classes, poll, quantiles)
     if result is None:  # someone wrote into X meanwhile
         data.samples.raise_not_finite("validation X")
     history.val_loss.append(result[0])
