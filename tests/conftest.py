@@ -1,8 +1,12 @@
 import fcntl
+import os
+import pty
 import random
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -194,3 +198,23 @@ def targets_for(np_rng, n, n_outputs, loss, output):
     if loss == "poisson":
         return np_rng.poisson(2.0, (n, n_outputs))
     return np_rng.normal(size=(n, n_outputs))
+
+
+def terminal_output(command):
+    """What a command writes to a terminal, of 80 columns, that is its stderr."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    output = b""
+    while True:
+        try:
+            chunk = os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        output += chunk
+    os.close(leader)
+    assert process.wait() == 0
+    return output.decode()

@@ -452,7 +452,7 @@ def test_download_shows_its_progress(server, cache, monkeypatch):
     monkeypatch.setattr(download, "ProgressBar", Bar)
     use(monkeypatch, server, "good")
     datasets.load_mnist(download=True)
-    assert [bar._label for bar in bars] == [f"downloading {name}.gz" for name in server.files]
+    assert [bar.label for bar in bars] == [f"downloading {name}.gz" for name in server.files]
     for bar in bars:
         assert bar.shares == sorted(bar.shares)
         assert bar.shares[-1] == 1

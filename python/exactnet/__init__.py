@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from exactnet.dense.callbacks import Checkpoint, EarlyStopping
     from exactnet.dense.history import DivergenceError, History
     from exactnet.dense.network import Network
-    from exactnet.dense.sweeping import SweepResult, sweep
+    from exactnet.dense.sweeping import SweepResult, SweepResults, sweep
     from exactnet.exact.construct.memorization import capacity, memorize
     from exactnet.exact.construct.planning import Plan, plan
     from exactnet.exact.network import ExactNetwork
@@ -34,6 +34,7 @@ __all__ = [
     "Plan",
     "RoundingError",
     "SweepResult",
+    "SweepResults",
     "VerificationReport",
     "activations",
     "approximate",
@@ -60,7 +61,7 @@ _MODULES = {
     "dense.callbacks": ("Checkpoint", "EarlyStopping"),
     "dense.history": ("DivergenceError", "History"),
     "dense.network": ("Network",),
-    "dense.sweeping": ("SweepResult", "sweep"),
+    "dense.sweeping": ("SweepResult", "SweepResults", "sweep"),
     "exact.construct.memorization": ("capacity", "memorize"),
     "exact.construct.planning": ("Plan", "plan"),
     "exact.network": ("ExactNetwork",),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import random_network
-from exactnet import Network, RoundingError, datasets, rounding_error
+from exactnet import Dataset, ExactNetwork, Network, RoundingError, datasets, rounding_error
 from reference import forward, fractions
 
 DTYPES = ["float32", "float64"]
@@ -77,6 +77,65 @@ def test_first_integer_beyond_the_range():
     X = [[2**24 - 1, 1], [2**24, 2], [2**24, 1], [2**24, 1]]
     assert rounding_error(net, X) == (1, 2, 0)
     assert rounding_error(net, X[:2]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_predictions_of_another_runtime(np_rng, dtype, monkeypatch):
+    monkeypatch.setattr("exactnet.bridge.rounding._ROWS", 7)
+    net = random_network(np_rng, [3, 5, 2], ["relu", "linear"])
+    X = np_rng.normal(size=(30, 3)).astype(net.dtype)
+    h = X.astype(dtype)
+    for w, b, activation in zip(net.weights, net.biases, net.activations, strict=True):
+        h = h @ w.T.astype(dtype) + b.astype(dtype)
+        h = np.maximum(h, 0) if activation == "relu" else h
+    assert h.dtype == dtype
+    worst = (Fraction(-1), 0, 0)
+    for r, (computed, exact) in enumerate(zip(h.tolist(), forward(net, X), strict=True)):
+        for k, (u, v) in enumerate(zip(computed, exact, strict=True)):
+            if abs(Fraction(u) - v) > worst[0]:
+                worst = (abs(Fraction(u) - v), r, k)
+    assert worst[0] > 0
+    for network in (net, net.to_exact()):
+        for data in (X, Dataset(X)):
+            shares = []
+            result = rounding_error(network, data, predictions=h, progress=shares.append)
+            assert (Fraction(str(result.error)), result.row, result.output) == worst
+            assert shares == sorted(shares)
+    assert rounding_error(net, X, predictions=net.predict(X)) == rounding_error(net, X)
+
+
+def test_an_exact_network_takes_numbers_as_they_are():
+    third = ExactNetwork.from_arrays([[[3]]], [[0]])
+    X = [[Fraction(1, 3)], [Fraction(2, 3)]]
+    assert rounding_error(third, X, predictions=[1, 2]) == (0, 0, 0)
+    assert rounding_error(third, X, predictions=np.array([[1], [2.5]])) == (0.5, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "error"),
+    [
+        ([1.0], r"predictions must be of shape \(2, 1\), as X and the network are, not \(1,\)"),
+        ([[1.0, 2.0]], r"not \(1, 2\)"),
+        ([1, np.inf], r"predictions\[1, 0\] is inf"),
+        ([1, np.nan], r"predictions\[1, 0\] is nan"),
+        (["a", "b"], "predictions must hold real numbers"),
+        (np.longdouble([1, 2]), "predictions must be floats of at most 64 bits, not float128"),
+    ],
+    ids=str,
+)
+def test_bad_predictions(predictions, error):
+    with pytest.raises((ValueError, TypeError), match=error):
+        rounding_error(
+            ExactNetwork.from_arrays([[[1]]], [[0]]), [[1], [2]], predictions=predictions
+        )
+
+
+def test_it_is_one_line():
+    exact = ExactNetwork.from_arrays([[[Fraction(1, 3**400)]]], [[0]])
+    assert repr(rounding_error(exact, [[1]], predictions=[0])) == (
+        f"RoundingError({1 / 3**400:.3g} in row 0, output 0)"
+    )
+    assert repr(RoundingError(gmpy2.mpq(1, 2), 3, 1)) == "RoundingError(1/2 in row 3, output 1)"
 
 
 def a_priori_bound(net, X):
@@ -188,8 +247,10 @@ def test_bad_samples(X, error):
 
 def test_bad_network_and_threads():
     net = Network([2, 2], activations="relu", seed=1)
-    with pytest.raises(TypeError, match="network must be a Network, not ExactNetwork"):
+    with pytest.raises(TypeError, match="an ExactNetwork computes without rounding: pass predict"):
         rounding_error(net.to_exact(), [[1, 2]])
+    with pytest.raises(TypeError, match="network must be a Network or an ExactNetwork, not int"):
+        rounding_error(3, [[1, 2]])
     with pytest.raises(ValueError, match="n_threads must be a positive integer"):
         rounding_error(net, [[1, 2]], n_threads=0)
     net.weights[0][1, 0] = np.nan

@@ -1,5 +1,7 @@
 """Many networks at once."""
 
+import pickle
+import re
 import threading
 import time
 
@@ -7,7 +9,16 @@ import numpy as np
 import pytest
 
 from conftest import interrupt
-from exactnet import Dataset, DivergenceError, EarlyStopping, Network, datasets, schedules, sweep
+from exactnet import (
+    Dataset,
+    DivergenceError,
+    EarlyStopping,
+    History,
+    Network,
+    datasets,
+    schedules,
+    sweep,
+)
 from exactnet.dense import network as network_module
 
 X, Y, X_TEST, Y_TEST = datasets.load_digits()
@@ -182,3 +193,45 @@ except KeyboardInterrupt:
     print(f"{delay:.3f} s")
     assert delay < 1  # in the middle of epochs of several seconds
     assert words == ["1"]
+
+
+def test_results_are_a_list_that_prints_as_a_table():
+    configs = [
+        dict(layer_sizes=[64, 10], learning_rate=0.01),
+        dict(layer_sizes=[64, 10], learning_rate=3.0),
+        dict(layer_sizes=[64, 10], learning_rate=-1.0),
+        dict(layer_sizes=[64, 5, 10], learning_rate=1.0),
+    ]
+    stop = EarlyStopping("loss", patience=5)
+    results = sweep(configs, X, Y, seed=0, epochs=2, validation_data=(X, Y), callbacks=[stop])
+    assert isinstance(results, list)
+    assert len(results) == 4
+    title, header, *rows = str(results).splitlines()
+    assert title == "4 networks"
+    assert header.split() == [  # what they have in common is not there
+        *("layer_sizes", "learning_rate", "loss", "val_loss", "val_accuracy", "seconds", "error")
+    ]
+    assert [row.split()[0] for row in rows] == list("0123")
+    assert "learning_rate must be positive" in rows[2]
+    assert f"{results[1].history.val_loss[-1]:.4g}" in rows[1]
+    for sort in ("loss", "val_loss", "val_accuracy", "seconds"):
+        order = [int(row.split()[0]) for row in str(results.table(sort=sort)).splitlines()[2:]]
+        assert sorted(order) == [0, 1, 2, 3]
+        assert order[-1] == 2  # which has none
+        history = [results[k].history for k in order[:-1]]
+        values = [sum(h.seconds) if sort == "seconds" else getattr(h, sort)[-1] for h in history]
+        assert values == sorted(values, reverse=sort == "val_accuracy")
+    assert "<td" in results._repr_html_()
+    assert str(pickle.loads(pickle.dumps(results))) == str(results)
+    with pytest.raises(ValueError, match=r"sort must be one of None, 'loss'.*, not 'accuracy'"):
+        results.table("accuracy")
+    assert str(sweep([], X, Y)).startswith("0 networks")
+
+
+def test_reprs_are_one_line():
+    good, bad = sweep([{}, dict(learning_rate=-1)], X, Y, layer_sizes=[64, 10], seed=0)
+    assert repr(good) == f"SweepResult(layer_sizes=[64, 10], seed=0: {good.history!r})"
+    text = "ValueError('learning_rate must be positive, not -1')"
+    assert repr(bad) == f"SweepResult(layer_sizes=[64, 10], seed=0, learning_rate=-1: {text})"
+    assert re.fullmatch(r"History\(1 epoch, loss [\d.]+, [\d.e-]+ s\)", repr(good.history))
+    assert repr(History()) == "History(0 epochs, 0 s)"

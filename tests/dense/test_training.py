@@ -449,20 +449,6 @@ def test_more_epochs_than_one_call_of_the_core_takes():
     assert history.loss[-1] < 1e-3 < history.loss[0]
 
 
-def test_progress_bar(np_rng, monkeypatch, capsys):
-    """On a terminal a bar comes after a second, and the line of an epoch takes its place."""
-    from exactnet.base import progress
-
-    monkeypatch.setattr(progress.ProgressBar, "_DELAY", 0.0)
-    monkeypatch.setattr(progress.ProgressBar, "_INTERVAL", 0.0)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    X, labels = np_rng.random((20_000, 300)), np_rng.integers(0, 10, 20_000)
-    Network([300, 100, 10], seed=0).fit(X, labels, epochs=2, verbose=True)
-    text = capsys.readouterr().err
-    assert "training [#" in text
-    assert "\r\x1b[Kepoch 2/2  loss" in text
-
-
 @pytest.mark.alone
 def test_another_thread_runs_during_fit(np_rng):
     X, labels = np_rng.random((5000, 300), dtype=np.float32), np_rng.integers(0, 10, 5000)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.checks import choice
-from exactnet.base.progress import Progress
+from exactnet.base.progress import ProgressOption, reporting
+from exactnet.base.tables import count
 from exactnet.dense.network import Network
 from exactnet.exact.data import Table, as_points
 from exactnet.exact.network import ExactNetwork
@@ -25,7 +26,7 @@ _NO_BIT = 2**40  # beyond all exponents, also when added to one
 _EXPONENTS = {"float32": (-126, 127), "float64": (-1022, 1023)}  # of normal numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FloatCertificate:
     """What `certificate` found; true in a condition if it proves inference exact.
 
@@ -52,13 +53,20 @@ class FloatCertificate:
     def __bool__(self) -> bool:
         return self.exact
 
+    def __repr__(self) -> str:
+        dtype = next(name for name, limit in LIMITS.items() if limit == self.limit)
+        found = "exact" if self.exact else "not proven exact"
+        powers = f"2**{math.log2(max(1, self.bound)):.1f} of 2**{math.log2(self.limit):.0f}"
+        points = count(self.n_points, "point")
+        return f"FloatCertificate({found} in {dtype}: sums up to {powers}, {points})"
+
 
 def certificate(
     network: ExactNetwork | Network,
     X: Any,
     dtype: str = "float64",
     *,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> FloatCertificate:
     """Bound all sums of a network's evaluation, to prove that float inference is exact.
 
@@ -76,8 +84,8 @@ def certificate(
         The points for which inference is to be exact.
     dtype : {"float64", "float32"}
         The type of the inference.
-    progress : callable, optional
-        Called now and then with the finished share, from 0 to 1.
+    progress : callable or True, optional
+        Called now and then with the finished share, from 0 to 1; True shows a bar.
 
     Returns
     -------
@@ -116,27 +124,28 @@ def certificate(
     widest = max(W.shape[0] + W.shape[1] for W, _ in layers)
     # few enough for little memory, and for a product of matrices to end before Ctrl-C has to wait
     rows = max(1, min(2**20 // widest, 2**26 // max(W.size for W, _ in layers)))
-    for begin in range(0, n, rows):
-        h, units = _inputs(table, slice(begin, begin + rows)), input_units
-        for (W, b), (abs_W, abs_b), (w_bits, b_bits), activation in zip(
-            layers, magnitudes, last_bits, activations, strict=True
-        ):
-            # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of
-            # their magnitudes is below 2**53 multiples, the one computed here is exact, too.
-            units = np.minimum((w_bits + units).min(axis=1), b_bits)
-            with np.errstate(over="ignore"):
-                sums = (np.abs(h) @ abs_W + abs_b).max(axis=0)
-                multiples = float(np.ldexp(sums, -units).max())
-            bound = max(bound, multiples)
-            used = units < _NO_BIT // 2
-            in_range = (units[used] >= low).all() and (sums < 2.0**high).all()
-            if multiples >= _EXACT or not in_range:
-                return FloatCertificate(_rounded(bound), limit, exact=False, n_points=n)
-            h = h @ W.T + b
-            if activation == "relu":
-                h = np.maximum(h, 0)
-        if progress is not None:
-            progress(min(1.0, (begin + rows) / n))
+    with reporting(progress, "certifying") as tell:
+        for begin in range(0, n, rows):
+            h, units = _inputs(table, slice(begin, begin + rows)), input_units
+            for (W, b), (abs_W, abs_b), (w_bits, b_bits), activation in zip(
+                layers, magnitudes, last_bits, activations, strict=True
+            ):
+                # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of
+                # their magnitudes is below 2**53 multiples, the one computed here is exact, too.
+                units = np.minimum((w_bits + units).min(axis=1), b_bits)
+                with np.errstate(over="ignore"):
+                    sums = (np.abs(h) @ abs_W + abs_b).max(axis=0)
+                    multiples = float(np.ldexp(sums, -units).max())
+                bound = max(bound, multiples)
+                used = units < _NO_BIT // 2
+                in_range = (units[used] >= low).all() and (sums < 2.0**high).all()
+                if multiples >= _EXACT or not in_range:
+                    return FloatCertificate(_rounded(bound), limit, exact=False, n_points=n)
+                h = h @ W.T + b
+                if activation == "relu":
+                    h = np.maximum(h, 0)
+            if tell is not None:
+                tell(min(1.0, (begin + rows) / n))
     return FloatCertificate(_rounded(bound), limit, exact=normal and bound < limit, n_points=n)
 
 

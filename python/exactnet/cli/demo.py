@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import add_json
 from exactnet.datasets import load_digits
 from exactnet.dense.network import Network
@@ -110,11 +109,9 @@ def all_digits() -> dict[str, Any]:
     X_train, y_train, X_test, y_test = load_digits()
     X, y = np.concatenate([X_train, X_test]), np.concatenate([y_train, y_test])
     start = time.perf_counter()
-    with ProgressBar("constructing") as bar:
-        network = memorize(X, y, progress=bar)
+    network = memorize(X, y, progress=True)
     seconds = time.perf_counter() - start
-    with ProgressBar("verifying") as bar:
-        report = verify(network, X, y, progress=bar)
+    report = verify(network, X, y, progress=True)
     return {
         "layer_sizes": network.layer_sizes,
         "n_points": report.n_points,

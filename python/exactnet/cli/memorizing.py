@@ -7,7 +7,6 @@ import json
 import time
 
 from exactnet.base.dataset import Dataset
-from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import (
     DATA_HELP,
     add_json,
@@ -68,22 +67,20 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, arguments.data)
     data = Dataset._borrow(*read_data(arguments.data, arguments.target))
     start = time.perf_counter()
-    with ProgressBar("constructing") as bar:
-        network = memorize(
-            data,
-            hidden=arguments.hidden,
-            construction=arguments.construction,
-            projection=arguments.projection,
-            scale=arguments.scale,
-            seed=arguments.seed,
-            dtype=arguments.dtype,
-            n_threads=arguments.threads,
-            max_bytes=arguments.max_bytes,
-            progress=bar,
-        )
+    network = memorize(
+        data,
+        hidden=arguments.hidden,
+        construction=arguments.construction,
+        projection=arguments.projection,
+        scale=arguments.scale,
+        seed=arguments.seed,
+        dtype=arguments.dtype,
+        n_threads=arguments.threads,
+        max_bytes=arguments.max_bytes,
+        progress=True,
+    )
     seconds = time.perf_counter() - start
-    with ProgressBar("verifying") as bar:
-        report = verify(network, data, n_threads=arguments.threads, progress=bar)
+    report = verify(network, data, n_threads=arguments.threads, progress=True)
     claim = None
     if arguments.claim:
         claim = make_claim(Data(data), report.n_wrong, report.first_wrong)

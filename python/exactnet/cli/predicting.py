@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import atomic_write
-from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
     add_max_bytes,
@@ -68,8 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(network, Network):
         result = network.predict(X)
     else:
-        with ProgressBar("predicting") as bar:
-            result = network.predict(X, progress=bar)
+        result = network.predict(X, progress=True)
     if arguments.classify:
         result = np.argmax(result, axis=1)[:, None]
     lines = (",".join(map(str, row)) + "\n" for row in result)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import DATA_HELP, add_json, add_target, add_threads
 from exactnet.cli.datafiles import read_data
 from exactnet.cli.reporting import facts, sentence
@@ -34,7 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet verify` is asked, and return the exit status."""
     network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
     X, y = read_data(arguments.data, arguments.target)
-    with ProgressBar("verifying") as bar:
-        report = verify(network, X, y, n_threads=arguments.threads, progress=bar)
+    report = verify(network, X, y, n_threads=arguments.threads, progress=True)
     print(json.dumps(facts(report)) if arguments.json else sentence(report))
     return 0 if report.exact else 1

@@ -14,7 +14,7 @@ class DivergenceError(ArithmeticError):
     """The loss of a training, or a parameter, became infinite or not a number."""
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What `Network.fit` recorded, one entry per epoch.
 
@@ -40,6 +40,11 @@ class History:
     seconds: list[float] = field(default_factory=list)
     gradient_norms: list[list[float]] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        n = len(self.loss)
+        parts = [f"{n} epoch{'s' * (n != 1)}", *_metrics(self)]
+        return f"History({', '.join([*parts, f'{sum(self.seconds):.3g} s'])})"
+
 
 @dataclass
 class OptimizerState:
@@ -53,9 +58,22 @@ class OptimizerState:
 
 def epoch_line(epoch: int, epochs: int, history: History) -> str:
     """Return what `verbose` prints after an epoch."""
-    parts = [f"epoch {epoch + 1}/{epochs}", f"loss {history.loss[-1]:.6g}"]
+    first = f"epoch {epoch + 1}/{epochs}"
+    return "  ".join([first, *_metrics(history, 6), f"{history.seconds[-1]:.3f} s"])
+
+
+def epoch_postfix(history: History) -> str:
+    """Return what stands behind the bar of `verbose`, short enough for 80 columns."""
+    return "  ".join(_metrics(history))
+
+
+def _metrics(history: History, digits: int = 4) -> list[str]:
+    """Return the last entries."""
+    parts = []
+    if history.loss:
+        parts.append(f"loss {history.loss[-1]:.{digits}g}")
     if history.val_loss:
-        parts.append(f"val_loss {history.val_loss[-1]:.6g}")
+        parts.append(f"val_loss {history.val_loss[-1]:.{digits}g}")
     if history.val_accuracy:
         parts.append(f"val_accuracy {history.val_accuracy[-1]:.4f}")
-    return "  ".join([*parts, f"{history.seconds[-1]:.3f} s"])
+    return parts

@@ -381,7 +381,8 @@ class Network(Layers):
         n_threads : int
             More than one pays for layers of some hundred units. The result is the same to the bit.
         verbose : bool
-            Print a line per epoch to stderr, and draw a progress bar if that is a terminal.
+            Show a progress bar with the loss and the validation's results, in a terminal or a
+            notebook; elsewhere print a line per epoch to stderr.
 
         Returns
         -------

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from exactnet.base.checks import entries, positive_integer, real_array, shown
+from exactnet.base.checks import choice, entries, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset, check_given, pair_of
 from exactnet.base.frames import is_sparse, labels_of
 from exactnet.base.labels import texts
+from exactnet.base.progress import ProgressOption, reporting
+from exactnet.base.tables import TextTable, count
 from exactnet.dense import training
 from exactnet.dense.callbacks import check_callbacks
 from exactnet.dense.data import raise_not_finite
@@ -27,8 +30,10 @@ _OF_NETWORK = tuple(inspect.signature(Network).parameters)
 # Lines and bars of several networks at once could not be told apart.
 _OF_FIT = {field.name for field in fields(Options)} - {"verbose"} | {"sample_weight"}
 
+_METRICS = ("loss", "val_loss", "val_accuracy", "seconds")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """What became of one configuration of a `sweep`.
 
@@ -58,6 +63,92 @@ class SweepResult:
     history: History | None
     error: Exception | None
 
+    def __repr__(self) -> str:
+        config = ", ".join(f"{key}={shown(value)}" for key, value in self.config.items())
+        became = shown(self.error if self.history is None else self.history)
+        return f"SweepResult({config}: {became})"
+
+
+class SweepResults(list[SweepResult]):
+    """What `sweep` returns: a list of its results that prints as a table.
+
+    Examples
+    --------
+    >>> from exactnet import sweep
+    >>> configs = [dict(learning_rate=rate) for rate in (0.001, 0.1)]
+    >>> results = sweep(configs, [[0], [1]], [[1], [3]], layer_sizes=[1, 1], epochs=9, seed=0,
+    ...                 activations="linear", loss="mse")
+    >>> lines = str(results.table(sort="loss")).splitlines()
+    >>> lines[0], lines[1].split(), lines[2].split()[:2]
+    ('2 networks, by loss', ['learning_rate', 'loss', 'seconds'], ['1', '0.1'])
+    """
+
+    def table(self, sort: str | None = None) -> TextTable:
+        """Return a table of what the configurations differ in and what became of each.
+
+        Parameters
+        ----------
+        sort : {"loss", "val_loss", "val_accuracy", "seconds"}, optional
+            The best are first: the largest accuracy, of the others the least. Metrics are those
+            after the last epoch, seconds all together. Those with an error, and those without this
+            metric, are last. By default in the order of the configurations, whose numbers stand
+            at the left.
+
+        Returns
+        -------
+        TextTable
+            Prints as a table, in notebooks too.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric.
+        """
+        choice(sort, (None, *_METRICS), "sort")
+        order = list(range(len(self)))
+        metrics = [_metrics(result) for result in self]
+        if sort is not None:
+            sign = -1 if sort == "val_accuracy" else 1
+            order = sorted(order, key=lambda k: sign * metrics[k].get(sort, sign * math.inf))
+        keys = list(dict.fromkeys(key for result in self for key in result.config))
+        keys = [key for key in keys if key != "callbacks"]  # of which each has its own copy
+        settings = {
+            key: [shown(result.config[key]) if key in result.config else "" for result in self]
+            for key in keys
+        }
+        differing = [key for key in keys if len(set(settings[key])) > 1]
+        found = [name for name in _METRICS if any(name in entry for entry in metrics)]
+        failed = any(result.error is not None for result in self)
+        rows = [
+            [
+                str(k),
+                *(settings[key][k] for key in differing),
+                *(f"{metrics[k][name]:.4g}" if name in metrics[k] else "" for name in found),
+                *([shown(self[k].error) if self[k].error else ""] if failed else []),
+            ]
+            for k in order
+        ]
+        header = ["", *differing, *found, *(["error"] if failed else [])]
+        title = count(len(self), "network") + (f", by {sort}" if sort else "")
+        return TextTable(title, header, rows)
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def _metrics(result: SweepResult) -> dict[str, float]:
+    """Return those after the last epoch."""
+    history = result.history
+    if history is None or not history.loss:
+        return {}
+    found = {name: getattr(history, name) for name in _METRICS if getattr(history, name)}
+    return {
+        name: sum(values) if name == "seconds" else values[-1] for name, values in found.items()
+    }
+
 
 class _Cancelled(BaseException):
     """Ends a training of a sweep that is given up; nothing but the sweep catches it."""
@@ -70,9 +161,9 @@ def sweep(
     *,
     n_jobs: int | None = None,
     validation_data: Dataset | tuple[Any, Any] | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: ProgressOption = None,
     **common: Any,
-) -> list[SweepResult]:
+) -> SweepResults:
     """Train many networks on the same data, on all cores at once.
 
     Each network is trained by one thread and is the same as from `Network` and `Network.fit` with
@@ -91,16 +182,19 @@ def sweep(
         Networks to train at a time; by default as many as there are processors for this process.
     validation_data : (X, y) or Dataset, optional
         Evaluated after every epoch of every network.
-    progress : callable, optional
-        Called with the share of networks that are finished, from 0 to 1, after each.
+    progress : callable or True, optional
+        Called with the share of networks that are finished, from 0 to 1, after each; True shows a
+        bar.
     **common
         Arguments for all networks, where their own dict does not have them.
 
     Returns
     -------
-    list of SweepResult
-        In the order of `configs`. An error of one, such as `DivergenceError` or a value that is out
-        of range, is in its ``SweepResult.error``; the others go on.
+    SweepResults
+        A list of SweepResult in the order of `configs`, which prints as a table; its method
+        ``table(sort="val_accuracy")`` sorts it by a metric. An error of one, such as
+        `DivergenceError` or a value that is out of range, is in its ``SweepResult.error``; the
+        others go on.
 
     Raises
     ------
@@ -136,8 +230,6 @@ def sweep(
     if validation_data is not None:
         names = "validation X", "validation y"
         validation = _checked(*pair_of(validation_data, "validation_data"), names)
-    if progress is not None and not callable(progress):
-        raise ValueError(f"progress must be callable or None, not {shown(progress)}")
     cancelled = threading.Event()
 
     def poll(share: float = 0.0) -> None:
@@ -161,20 +253,23 @@ def sweep(
     # at run time, for it costs an import of logging
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
-    with ThreadPoolExecutor(min(n_workers, max(1, len(merged))), "exactnet-sweep") as executor:
+    with (
+        reporting(progress, "training") as tell,
+        ThreadPoolExecutor(min(n_workers, max(1, len(merged))), "exactnet-sweep") as executor,
+    ):
         futures = []
         try:
             futures += [executor.submit(train, config) for config in merged]
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()  # raises what is no Exception, such as SystemExit of a callback
-                if progress is not None:
-                    progress(done / len(futures))
+                if tell is not None:
+                    tell(done / len(futures))
         except BaseException:
             cancelled.set()
             for future in futures:
                 future.cancel()
             raise
-    return [future.result() for future in futures]
+    return SweepResults(future.result() for future in futures)
 
 
 def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[str, Any]:

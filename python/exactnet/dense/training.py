@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from exactnet.base.dataset import pair_of
 from exactnet.base.progress import ProgressBar
 from exactnet.dense.callbacks import StopTraining
 from exactnet.dense.data import Data, sample_weights
-from exactnet.dense.history import DivergenceError, History, epoch_line
+from exactnet.dense.history import DivergenceError, History, epoch_line, epoch_postfix
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
 
@@ -72,7 +73,8 @@ def fit(
     history = History()
     epochs, callbacks = options.epochs, list(options.callbacks)
     per_call = 1 if validation or callbacks or options.verbose else _EPOCHS_PER_CALL
-    with _alone(network), ProgressBar("training") as bar:
+    bar = ProgressBar(f"0/{epochs}", delay=0.0) if options.verbose else None
+    with _alone(network), bar or nullcontext():
         state, _ = network._after_training()
         if state is not None and state.kind == options.optimizer and options.has_state:
             trainer.set_state(state.first, state.second or [], state.steps)
@@ -81,6 +83,7 @@ def fit(
         network._take_over(trainer)
         until = -math.inf if options.until is None else options.until
         epoch, ended = options.initial_epoch, False
+        n_epochs = epochs - epoch
         for callback in reversed(callbacks):  # as they are undone, who ended one after the other
             if hasattr(callback, "begin"):
                 try:
@@ -91,8 +94,8 @@ def fit(
             _check_parameters(network)
             rates = options.rates(epoch, min(per_call, epochs - epoch))
             progress = poll
-            if options.verbose:
-                progress = lambda share, done=epoch: bar((done + share) / epochs)  # noqa: E731
+            if bar is not None:
+                progress = partial(_show, bar, epoch - options.initial_epoch, n_epochs)
             losses, seconds, norms, finished = trainer.run(
                 rates,
                 options.shuffle,
@@ -111,8 +114,10 @@ def fit(
                 )
             if validation is not None:
                 _validate(network, validation, (loss, quantiles), history, poll)
-            if options.verbose:
-                bar.clear()
+            if bar is not None and bar.visible:
+                bar.label, bar.postfix = f"{epoch + 1}/{epochs}", epoch_postfix(history)
+                _show(bar, epoch - options.initial_epoch, n_epochs, 1.0)
+            elif bar is not None:
                 print(epoch_line(epoch, epochs, history), file=sys.stderr)
             for callback in callbacks:
                 try:
@@ -124,6 +129,11 @@ def fit(
             if hasattr(callback, "finish"):
                 callback.finish(network)
     return history
+
+
+def _show(bar: ProgressBar, done: int, epochs: int, share: float) -> None:
+    """Show epochs that are finished, and the share of the next one that is."""
+    bar((done + share) / epochs)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.dataset import pair_of
 from exactnet.base.labels import Named
-from exactnet.base.progress import Progress
+from exactnet.base.progress import ProgressOption, reporting
 from exactnet.exact import extension, file
 from exactnet.exact.data import as_points
 from exactnet.exact.digest import make_claim
@@ -127,7 +127,7 @@ class ExactNetwork(Named):
         return f"ExactNetwork({self.layer_sizes}, activations={self.activations})"
 
     def predict(
-        self, X: Any, *, n_threads: int = 1, progress: Progress | None = None
+        self, X: Any, *, n_threads: int = 1, progress: ProgressOption = None
     ) -> npt.NDArray[np.object_]:
         """Evaluate the network in exact arithmetic.
 
@@ -136,8 +136,8 @@ class ExactNetwork(Named):
         X : array-like (points, features) of ints, floats, Fractions or mpq, or Dataset
             Floats stand for the binary fractions they are.
         n_threads : int
-        progress : callable, optional
-            Called now and then with the finished share, from 0 to 1.
+        progress : callable or True, optional
+            Called now and then with the finished share, from 0 to 1; True shows a bar.
 
         Returns
         -------
@@ -152,11 +152,13 @@ class ExactNetwork(Named):
         """
         parameters, points = self._parameters(), as_points(X)
         parameters.check_features(points)
-        flat = _core.predict(parameters.to_core(), points.core, thread_count(n_threads), progress)
+        n_threads = thread_count(n_threads)
+        with reporting(progress, "predicting") as tell:
+            flat = _core.predict(parameters.to_core(), points.core, n_threads, tell)
         return object_array(flat).reshape(points.shape[0], len(parameters.weights[-1]))
 
     def classify(
-        self, X: Any, *, n_threads: int = 1, progress: Progress | None = None
+        self, X: Any, *, n_threads: int = 1, progress: ProgressOption = None
     ) -> npt.NDArray[np.int64]:
         """Return the class of every point, (points,).
 

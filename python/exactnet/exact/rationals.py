@@ -89,3 +89,13 @@ def float_parts(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.ND
 def trailing_zeros(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how often 2 divides each; -1 for 0."""
     return np.frexp((integers & -integers).astype(np.float64))[1].astype(np.int64) - 1
+
+
+def brief(value: Any) -> str:
+    """Return an mpq as text that fits into a line: rounded, and as it is where it is short."""
+    short = max(value.numerator.bit_length(), value.denominator.bit_length()) <= 128
+    exact = str(value) if short else ""
+    if short and len(exact) <= 12:
+        return exact
+    rounded = f"{gmpy2.mpfr(value):.3g}"
+    return f"{rounded} = {exact}" if short else rounded

@@ -17,18 +17,19 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.dataset import Dataset
-from exactnet.base.progress import Progress
+from exactnet.base.progress import Progress, ProgressOption, reporting
+from exactnet.base.tables import count
 from exactnet.exact.data import Data, Table
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.parameters import Parameters
-from exactnet.exact.rationals import to_mpq
+from exactnet.exact.rationals import brief, to_mpq
 from exactnet.exact.workers import Part, Place, Result, check_parts, part_count
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor  # at run time it costs an import of logging
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerificationReport:
     """What `verify` found; true in a condition if and only if the network is exact.
 
@@ -57,6 +58,15 @@ class VerificationReport:
     def __bool__(self) -> bool:
         return self.exact
 
+    def __repr__(self) -> str:
+        points, seconds = count(self.n_points, "point"), f"{self.seconds:.3g} s"
+        if self.exact:
+            return f"VerificationReport(exact, {points}, {seconds})"
+        return (
+            f"VerificationReport(not exact: {self.n_wrong:,} of {points} wrong, the first is row "
+            f"{self.first_wrong}; max_error {brief(self.max_error)}; {seconds})"
+        )
+
 
 def verify(
     network: ExactNetwork,
@@ -65,7 +75,7 @@ def verify(
     *,
     n_threads: int = 1,
     executor: Executor | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> VerificationReport:
     """Evaluate a network in exact arithmetic and compare every output with its target.
 
@@ -92,9 +102,9 @@ def verify(
     executor : concurrent.futures.Executor, optional
         Its workers, threads or processes, check the chunks, or parts of X and y; at most two per
         worker are under way at a time. Chunks are read in the calling thread.
-    progress : callable, optional
+    progress : callable or True, optional
         Called now and then with the finished share, from 0 to 1; with 0 while chunks come from an
-        iterable without a length.
+        iterable without a length. True shows a bar.
 
     Returns
     -------
@@ -152,11 +162,12 @@ def verify(
         data = parameters.data(X, y)
         n_parts = 1 if executor is None else min(data.points.shape[0], part_count(executor))
         parts = _split(parameters, data, n_parts)
-    tally = _Tally(n_parts, progress)
-    if executor is None:
-        _check_in_turn(parameters, parts, n_threads, tally)
-    else:
-        check_parts(executor, parameters, parts, n_threads, tally.add)
+    with reporting(progress, "verifying") as tell:
+        tally = _Tally(n_parts, tell)
+        if executor is None:
+            _check_in_turn(parameters, parts, n_threads, tally)
+        else:
+            check_parts(executor, parameters, parts, n_threads, tally.add)
     if tally.n_points == 0:
         raise ValueError("X is empty: it has no chunks (X, y)")
     return VerificationReport(

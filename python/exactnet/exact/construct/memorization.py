@@ -13,7 +13,7 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import choice, positive_integer, shown, thread_count
 from exactnet.base.memory import available_memory
-from exactnet.base.progress import Progress
+from exactnet.base.progress import Progress, ProgressOption, reporting
 from exactnet.exact.construct.integer import construct_integer
 from exactnet.exact.construct.line import (
     Line,
@@ -78,7 +78,7 @@ def memorize(
     dtype: str = "float64",
     n_threads: int = 1,
     max_bytes: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> ExactNetwork:
     """Construct a ReLU network that maps every row of X to its target with error 0.
 
@@ -123,8 +123,8 @@ def memorize(
     max_bytes : int, optional
         Refuse to start when the network would take more memory than this by prediction; by
         default the memory that is available now.
-    progress : callable, optional
-        Called now and then with the finished share, from 0 to 1.
+    progress : callable or True, optional
+        Called now and then with the finished share, from 0 to 1; True shows a bar.
 
     Returns
     -------
@@ -172,7 +172,26 @@ def memorize(
     n_threads = thread_count(n_threads)
     limit = _memory_limit(max_bytes)
     widths = None if hidden is None else _check_hidden(hidden)
+    choices = (widths, construction, projection, scale, int(seed), encoding, dtype)
+    with reporting(progress, "constructing") as tell:
+        return _memorized(X, y, *choices, n_threads, max_bytes, limit, tell)
 
+
+def _memorized(
+    X: Any,
+    y: Any,
+    widths: tuple[int, ...] | None,
+    construction: str,
+    projection: Any,
+    scale: str,
+    seed: int,
+    encoding: str | None,
+    dtype: str,
+    n_threads: int,
+    max_bytes: int | None,
+    limit: int,
+    progress: Progress | None,
+) -> ExactNetwork:
     table_limit = None if max_bytes is None else limit
     data = Data(X, y, limit=table_limit)
     points, targets = data.points, data.targets
@@ -200,7 +219,7 @@ def memorize(
             )
         targets = _encoded(targets, n_outputs)
         network = construct_integer(
-            points, targets, widths, dtype, int(seed), lambda n: _check_memory(n, limit), progress
+            points, targets, widths, dtype, seed, lambda n: _check_memory(n, limit), progress
         )
         network.classes = classes
         return network
@@ -210,7 +229,7 @@ def memorize(
     _check_memory(overhead, limit)
 
     targets = _encoded(targets, n_outputs)
-    line = _project(points, kept, projection, int(seed), progress)
+    line = _project(points, kept, projection, seed, progress)
     copies = 4 if construction == "one_layer" else 6
     overhead += copies * sum(max(0, t.numerator.bit_length() - 64) for t in line.t) // 8
     _check_memory(overhead, limit)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from exactnet.base.checks import positive_integer, shown
+from exactnet.base.tables import TextTable, byte_size, count
 from exactnet.exact.construct.memorization import capacity
 from exactnet.exact.construct.model import Model, Prediction, this_machine
 
@@ -104,27 +105,28 @@ class Plan:
     bounds: Bounds
 
     def __str__(self) -> str:
-        lines = [_HEADER, *map(_cells, self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        m = self.outputs
-        text = [
-            f"{_count(self.n_points, 'point')}, {_count(self.n_features, 'feature')}, "
-            f"{_count(m, 'output')}"
-        ]
-        for line in lines:
-            cells = [line[0].ljust(widths[0]), line[1].ljust(widths[1])]
-            cells += [c.rjust(w) for c, w in zip(line[2:], widths[2:], strict=True)]
-            text.append("  ".join(cells).rstrip())
-        bounds = self.bounds
-        text += [
-            f"two hidden layers need at least {_times(bounds.dimension_count)} for any points "
-            f"(dimension count); {_times(bounds.yun_necessary)} by Yun et al. 2019, whose theorem "
-            f"takes {_times(bounds.yun_sufficient)}",
-            f"one hidden layer needs at least {bounds.one_layer}",
-        ]
-        return "\n".join(text)
+        return str(self._table())
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> TextTable:
+        bounds = self.bounds
+        return TextTable(
+            f"{count(self.n_points, 'point')}, {count(self.n_features, 'feature')}, "
+            f"{count(self.outputs, 'output')}",
+            _HEADER,
+            map(_cells, self.rows),
+            [
+                f"two hidden layers need at least {_times(bounds.dimension_count)} for any points "
+                f"(dimension count); {_times(bounds.yun_necessary)} by Yun et al. 2019, whose "
+                f"theorem takes {_times(bounds.yun_sufficient)}",
+                f"one hidden layer needs at least {bounds.one_layer}",
+            ],
+            left=2,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as what JSON can hold.
@@ -269,28 +271,16 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
         f"{row.neurons:,}",
         f"{row.parameters:,}",
         f"{row.bits:,}",
-        _bytes(row.memory_bytes),
+        byte_size(row.memory_bytes),
         _time(row.seconds),
-        _bytes(row.file_bytes),
+        byte_size(row.file_bytes),
         f"{row.holds:,}",
         f"{row.holds_at_most:,}",
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number > 1)}"
-
-
 def _times(widths: tuple[int, ...]) -> str:
     return " x ".join(map(str, widths))
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:,.3g} TB" if number < 1000 else f"{number:,.0f} TB"
 
 
 def _time(seconds: float) -> str:
