@@ -1,5 +1,6 @@
 import copy
 import pickle
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from conftest import ISAS, random_network, slow, targets_for
 from exactnet import Network, _core, diagnostics
 from exactnet.activations import LeakyReLU, Sigmoid, Step
+from exactnet.base.tables import TextTable
 from exactnet.dense.options import Options
 from reference import (
     forward,
@@ -571,3 +573,29 @@ def test_the_core_reads_no_array_at_an_odd_address(np_rng, dtype):
         )
     with no(ValueError, match="weights and biases must be aligned"):
         type(core)([unaligned(np.ones((2, 3), dtype))], [np.ones(2, dtype)], [("tanh", 1, 0)], "")
+
+
+def test_summary_and_notebooks():
+    net = Network([784, 30, 10], activations=[Sigmoid(0.04), "softmax"], seed=0)
+    assert str(net.summary()).splitlines() == [
+        "Network: 2 layers, 23,860 parameters",
+        "layer  activation                          inputs  units  parameters",
+        "1      Sigmoid(slope=0.04, threshold=0.0)     784     30      23,550",
+        "2      softmax                                 30     10         310",
+        "float32, 95.4 kB of memory, trained 0 epochs",
+    ]
+    assert repr(net.summary()) == str(net.summary())
+    net.fit(np.zeros((1, 784)), [0], epochs=2)
+    assert str(net.summary()).endswith("trained 2 epochs")
+    html = net._repr_html_()
+    assert html == net.summary()._repr_html_()
+    xml.etree.ElementTree.fromstring(html)
+    assert '<td style="text-align: right">23,550</td>' in html
+
+
+def test_html_is_escaped():
+    table = TextTable("<a & b>", ("<th>",), [("<td>",)], ["</div>"])
+    html = table._repr_html_()
+    xml.etree.ElementTree.fromstring(html)
+    for text in ("&lt;a &amp; b&gt;", "&lt;th&gt;", "&lt;td&gt;", "&lt;/div&gt;"):
+        assert text in html

@@ -364,3 +364,28 @@ def test_arguments_are_named(tmp_path):
             net.save(tmp_path / "net.json", claim_for=data)
     with pytest.raises(ValueError, match="x_new has 2 features but the network takes 1"):
         net.extend([[1, 2]], [9])
+
+
+def test_summary(np_rng):
+    X, y = np_rng.integers(0, 50, (40, 3)), np_rng.integers(0, 9, 40)
+    net = memorize(X, y)
+    title, header, *rows, note = str(net.summary()).splitlines()
+    assert (
+        title == f"ExactNetwork: 3 layers, {sum(w.size + len(w) for w in net.weights)} parameters"
+    )
+    assert header.split()[:5] == ["layer", "activation", "inputs", "units", "parameters"]
+    assert len(rows) == 3
+    numbers = [[int(n.replace(",", "")) for n in row.split()[2:]] for row in rows]
+    for (inputs, units, n, _, _), w in zip(numbers, net.weights, strict=True):
+        assert (units, inputs, n) == (*w.shape, w.size + len(w))
+    bits = net.bit_sizes()
+    assert bits == (max(row[3] for row in numbers), sum(row[4] for row in numbers))
+    assert f"longest parameter {bits.largest} bits, all together {bits.total:,} bits" in note
+    assert net._repr_html_() == net.summary()._repr_html_()
+
+
+def test_bits_of_entries_that_are_one_object_count_each():
+    third = gmpy2.mpq(1, 3)
+    one = ExactNetwork([np.array([[third, third]])], [np.array([third])], ["linear"])
+    other = ExactNetwork([np.array([[third, third + 0]])], [np.array([third + 0])], ["linear"])
+    assert one.bit_sizes() == other.bit_sizes() == (2, 9)

@@ -67,6 +67,32 @@ class TextTable:
         )
 
 
+def layer_table(
+    kind: str,
+    layers: Sequence[tuple[tuple[int, ...], str, Sequence[int]]],
+    more: Sequence[str],
+    note: str,
+) -> TextTable:
+    """Return the summary of a network.
+
+    Each layer has the shape of its weights, its activation and numbers that are called `more`.
+    """
+    total = sum(units * (inputs + 1) for (units, inputs), _, _ in layers)
+    return TextTable(
+        f"{kind}: {count(len(layers), 'layer')}, {count(total, 'parameter')}",
+        ("layer", "activation", "inputs", "units", "parameters", *more),
+        [
+            (
+                *(str(k), activation),
+                *(f"{n:,}" for n in (inputs, units, units * (inputs + 1), *numbers)),
+            )
+            for k, ((units, inputs), activation, numbers) in enumerate(layers, 1)
+        ],
+        [note],
+        left=2,
+    )
+
+
 def count(number: int, noun: str) -> str:
     """Return such as "1 point" or "1,797 points"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -15,6 +15,7 @@ from exactnet.activations import Activation
 from exactnet.base.checks import choice, entries, is_integer, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
+from exactnet.base.tables import TextTable, byte_size, count, layer_table
 from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
 from exactnet.dense.data import Data, Samples
@@ -172,6 +173,37 @@ class Network(Layers):
     def __repr__(self) -> str:
         activations = list(self._activations)
         return f"Network({self.layer_sizes}, activations={activations}, dtype={self._dtype})"
+
+    def summary(self) -> TextTable:
+        """Return a table of the layers: sizes, activations and parameters.
+
+        Returns
+        -------
+        TextTable
+            What the interpreter and notebooks show, and `print` prints.
+
+        Examples
+        --------
+        >>> from exactnet import Network
+        >>> Network([784, 30, 10], activations=["relu", "softmax"]).summary()
+        Network: 2 layers, 23,860 parameters
+        layer  activation  inputs  units  parameters
+        1      relu           784     30      23,550
+        2      softmax         30     10         310
+        float32, 95.4 kB of memory, trained 0 epochs
+        """
+        activations = [a if isinstance(a, str) else repr(a) for a in self._activations]
+        arrays = (*self.weights, *self.biases)
+        return layer_table(
+            "Network",
+            [(w.shape, a, ()) for w, a in zip(self.weights, activations, strict=True)],
+            (),
+            f"{self._dtype}, {byte_size(sum(array.nbytes for array in arrays))} of memory, "
+            f"trained {count(self.epochs_trained, 'epoch')}",
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def predict(self, X: Any) -> Array:
         """Compute the outputs.

@@ -14,11 +14,12 @@ from exactnet.base.checks import thread_count
 from exactnet.base.dataset import pair_of
 from exactnet.base.labels import Named
 from exactnet.base.progress import ProgressOption, reporting
+from exactnet.base.tables import TextTable, byte_size, count, layer_table
 from exactnet.exact import extension, file
 from exactnet.exact.data import as_points
 from exactnet.exact.digest import make_claim
 from exactnet.exact.parameters import Parameters
-from exactnet.exact.rationals import object_array, to_mpq
+from exactnet.exact.rationals import object_array, sizes, to_mpq
 
 if TYPE_CHECKING:
     from exactnet.bridge.conversion import Network
@@ -199,14 +200,50 @@ class ExactNetwork(Named):
         >>> ExactNetwork.from_arrays([[[1024, 0.5]]], [[0]]).bit_sizes()
         BitSizes(largest=11, total=16)
         """
-        largest = total = 0
-        for array in (*self.weights, *self.biases):
-            for entry in array.ravel().tolist():
-                value = to_mpq(entry, "a parameter")
-                n, d = value.numerator.bit_length(), value.denominator.bit_length()
-                largest = max(largest, n, d)
-                total += n + d
-        return BitSizes(largest, total)
+        largest, total, _ = zip(*map(sizes, (*self.weights, *self.biases)), strict=True)
+        return BitSizes(max(largest), sum(total))
+
+    def summary(self) -> TextTable:
+        """Return a table of the layers: sizes, activations, parameters and their bits.
+
+        Returns
+        -------
+        TextTable
+            What the interpreter and notebooks show, and `print` prints. The memory is that of the
+            parameters; equal ones may be one object.
+
+        Examples
+        --------
+        >>> from exactnet import memorize
+        >>> memorize([[0], [1], [2], [3]], [5, -1, 4, 0]).summary()  # doctest: +ELLIPSIS
+        ExactNetwork: 3 layers, 13 parameters
+        layer  activation  inputs  units  parameters  largest bits  total bits
+        1      relu             1      2           4             2          10
+        2      relu             2      2           6             7          30
+        3      linear           2      1           3             1           6
+        longest parameter 7 bits, all together 46 bits, ... kB of memory
+        """
+        parameters = self._parameters()
+        parameters.check()
+        layers, n_bytes = [], 0
+        for w, b, activation in zip(
+            parameters.weights, parameters.biases, parameters.activations, strict=True
+        ):
+            of_w, of_b = sizes(w), sizes(b)
+            bits = max(of_w[0], of_b[0]), of_w[1] + of_b[1]
+            layers.append((w.shape, activation, bits))
+            n_bytes += of_w[2] + of_b[2]
+        largest, total = zip(*(bits for _, _, bits in layers), strict=True)
+        return layer_table(
+            "ExactNetwork",
+            layers,
+            ("largest bits", "total bits"),
+            f"longest parameter {count(max(largest), 'bit')}, all together "
+            f"{count(sum(total), 'bit')}, {byte_size(n_bytes)} of memory",
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def save(self, path: str | os.PathLike[str], *, claim_for: Any = None) -> None:
         """Write the network as JSON with its rationals as strings, atomically.

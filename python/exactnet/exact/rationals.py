@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
+from collections import Counter
 from typing import Any
 
 import gmpy2
@@ -99,3 +101,19 @@ def brief(value: Any) -> str:
         return exact
     rounded = f"{gmpy2.mpfr(value):.3g}"
     return f"{rounded} = {exact}" if short else rounded
+
+
+def sizes(array: npt.NDArray[np.object_]) -> tuple[int, int, int]:
+    """Return the bits of the longest numerator or denominator, those of all, and bytes of memory.
+
+    Networks have few different entries: equal ones are looked at once.
+    """
+    entries = array.ravel().tolist()
+    largest = total = 0
+    for entry, times in Counter(entries).items():
+        value = to_mpq(entry, "a parameter")
+        n, d = value.numerator.bit_length(), value.denominator.bit_length()
+        largest = max(largest, n, d)
+        total += times * (n + d)
+    objects = dict(zip(map(id, entries), entries, strict=True))
+    return largest, total, array.nbytes + sum(map(sys.getsizeof, objects.values()))
