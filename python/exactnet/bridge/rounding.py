@@ -123,7 +123,7 @@ def rounding_error(
         parameters = network._parameters()
         parameters.check()
         points = as_points(X)
-        parameters.check_features(points.shape[1])
+        parameters.check_features(points)
     else:
         raise TypeError(
             f"network must be a Network or an ExactNetwork, not {type(network).__name__}"
