@@ -87,10 +87,11 @@ def refuse_mask(values: Any, name: str) -> None:
 def real_array(values: Any, name: str) -> npt.NDArray[Any]:
     """Return an array of real numbers; no copy of one."""
     refuse_mask(values, name)
-    if is_sparse(values):
-        raise TypeError(f"{name} cannot be sparse: pass {name}.toarray()")
-    if is_frame(values):
-        return frame_cells(values, name)
+    if type(values) is not np.ndarray:
+        if is_sparse(values):
+            raise TypeError(f"{name} cannot be sparse: pass {name}.toarray()")
+        if is_frame(values):
+            return frame_cells(values, name)
     try:
         array = np.asarray(values)
     except MemoryError:

@@ -25,6 +25,8 @@ def texts(y: Any, name: str = "y") -> list[str] | None:
     ValueError
         If only some entries are text, or they are in several columns.
     """
+    if type(y) is np.ndarray and y.dtype.kind in "biuf":
+        return None
     values: Any = y
     if not isinstance(y, list | tuple):
         if not hasattr(y, "__array__") or getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":

@@ -41,7 +41,8 @@ class Samples:
     """
 
     def __init__(self, X: Any, dtype: np.dtype[Any], name: str) -> None:
-        sparse = is_sparse(X)
+        plain = type(X) is np.ndarray  # which is most frequent, and has neither
+        sparse = not plain and is_sparse(X)
         array: Any = _compressed(X, dtype, name) if sparse else real_array(X, name)
         if not sparse:
             array = _converted(array, dtype)
@@ -50,7 +51,7 @@ class Samples:
         if not array.shape[0]:
             raise ValueError(f"{name} has no samples")
         self.array = array
-        self.labels = labels_of(X)
+        self.labels = None if plain else labels_of(X)
         self._numbers: Array = array.data if sparse else array
         if sparse:
             indices = array.indptr.astype(np.int64), array.indices.astype(np.int32, copy=False)
