@@ -221,7 +221,7 @@ class ExactNetwork(Named):
         1      relu             1      2           4             2          10
         2      relu             2      2           6             7          30
         3      linear           2      1           3             1           6
-        longest parameter 7 bits, all together 46 bits, ... kB of memory
+        longest parameter 7 bits, all together 46 bits, about ... of memory
         """
         parameters = self._parameters()
         parameters.check()
@@ -239,7 +239,7 @@ class ExactNetwork(Named):
             layers,
             ("largest bits", "total bits"),
             f"longest parameter {count(max(largest), 'bit')}, all together "
-            f"{count(sum(total), 'bit')}, {byte_size(n_bytes)} of memory",
+            f"{count(sum(total), 'bit')}, about {byte_size(n_bytes)} of memory",
         )
 
     def _repr_html_(self) -> str:

@@ -104,16 +104,17 @@ def brief(value: Any) -> str:
 
 
 def sizes(array: npt.NDArray[np.object_]) -> tuple[int, int, int]:
-    """Return the bits of the longest numerator or denominator, those of all, and bytes of memory.
+    """Return the bits of the longest numerator or denominator, those of all, and about the memory.
 
-    Networks have few different entries: equal ones are looked at once.
+    Networks have few different entries: equal ones are looked at once. Entries may also be one
+    object, which takes its bytes once.
     """
     entries = array.ravel().tolist()
-    largest = total = 0
+    largest = total = size = 0
     for entry, times in Counter(entries).items():
         value = to_mpq(entry, "a parameter")
         n, d = value.numerator.bit_length(), value.denominator.bit_length()
         largest = max(largest, n, d)
         total += times * (n + d)
-    objects = dict(zip(map(id, entries), entries, strict=True))
-    return largest, total, array.nbytes + sum(map(sys.getsizeof, objects.values()))
+        size += times * sys.getsizeof(entry)
+    return largest, total, array.nbytes + size * len(set(map(id, entries))) // max(1, len(entries))
