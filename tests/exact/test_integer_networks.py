@@ -4,6 +4,7 @@ import random
 import re
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -223,3 +224,51 @@ def test_integer_refuses_points_that_are_no_floats(X, dtype):
     assert certificate(
         memorize([[2**60, 0], [2**60, 1]], [1, 2], construction="integer"), [[2**60, 0], [2**60, 1]]
     )
+
+
+def ordinary_floats(np_rng):
+    yield np_rng.random((60, 4)), np.arange(60) % 7
+    yield np_rng.normal(size=(200, 10)) * 1e-3, np.arange(200) % 2
+    yield np_rng.normal(size=(100, 3)) * 1e6, np.arange(100)
+    yield np_rng.random((50, 1)).astype(np.float32), np.arange(50)
+    yield np_rng.random((80, 5)), np_rng.random(80)  # which is too long itself
+    yield (
+        [[Fraction(k, 10), Fraction(k * k, 7)] for k in range(30)],
+        [Fraction(k % 4, 5) for k in range(30)],
+    )
+
+
+def test_what_is_advised_for_ordinary_floats_works(np_rng):
+    advised = 0
+    for X, y in ordinary_floats(np_rng):
+        for dtype in ("float64", "float32"):
+            try:
+                memorize(X, y, construction="integer", dtype=dtype)
+                continue
+            except ValueError as error:
+                text = str(error)
+            assert "\n" not in text
+            if text.endswith("scale or round the data, or use another construction"):
+                continue
+            advised += 1
+            calls = re.findall(r"([Xy]) = (np\.round\(.*?\) / 2\.0\*\*-?\d+)", text)
+            scope = {"np": np, "X": X, "y": y}
+            rounded = {name: eval(call, scope) for name, call in calls}
+            net = memorize(rounded["X"], rounded.get("y", y), construction="integer", dtype=dtype)
+            assert verify(net, rounded["X"], rounded.get("y", y))
+            assert certificate(net, rounded["X"], dtype).exact
+            # and it is the least
+            number = re.search(r"(\d+) binary digits after the point keep|\*\*(\d+) keep", text)
+            least = int(number[1]) if number[1] else -int(number[2])
+            floats = np.asarray(X, float)
+            _, exponent = np.frexp(np.abs(floats).max())
+            for k in range(-int(exponent) - 3, least + 1):
+                n_rows = len(np.unique(np.round(floats * 2.0**k) + 0.0, axis=0))
+                assert (n_rows == len(floats)) == (k == least)
+    assert advised >= 8
+
+
+def test_nothing_is_advised_where_nothing_helps():
+    X = [[2.0**k] for k in range(900)]
+    with pytest.raises(ValueError, match="scale or round the data, or use another construction"):
+        memorize(X, range(900), construction="integer")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.progress import Progress
+from exactnet.exact.construct.digits import remedy
 from exactnet.exact.data import Table
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import LIMITS, trailing_zeros
@@ -185,28 +186,48 @@ def construct_integer(
     progress: Progress | None,
 ) -> ExactNetwork:
     """Construct the network; see `exactnet.memorize`. `hidden` are upper limits."""
-    for table, name in ((points, "X"), (targets, "y")):
-        for c, d in enumerate(table.denominators):
-            if d & (d - 1):
-                raise ValueError(
-                    f"column {c} of {name} has the denominator {d}: no float holds such a number, "
-                    'which "integer" needs; scale it, or use another construction'
-                )
-    exponent = 127 if dtype == "float32" else 1023
-    for table, name in ((points, "X"), (targets, "y")):
-        if max(d.bit_length() for d in table.denominators) > exponent - 60:
-            raise ValueError(f"{name} holds numbers too small for {dtype}: scale them")
     working = search_bytes(*points.shape, targets.shape[1])
     check_memory(working)
-    X = _as_int64(points, "X")
-    _check_floats(X, dtype)
-    design = _search(X, _Targets.of(targets), hidden, dtype, seed, progress)
+    try:
+        design = _design(points, targets, hidden, dtype, seed, progress)
+    except _DigitsError as error:
+        advice = remedy(points, targets, lambda X, y: _design(X, y, hidden, dtype, seed, progress))
+        raise ValueError(f"{error}{advice}") from None
     sizes = (points.shape[1], *design.widths, targets.shape[1])
     # Measured: an mpq and its place take 120 bytes; the rows of the first layer share theirs.
     pairs = list(pairwise(sizes))
     parameters = 8 * math.prod(pairs[0]) + 120 * sum(a * b for a, b in pairs[1:])
     check_memory(working + parameters)
     return design.network(points.denominators)
+
+
+class _DigitsError(ValueError):
+    """The data have too many digits."""
+
+
+def _design(
+    points: Table,
+    targets: Table,
+    hidden: tuple[int, ...] | None,
+    dtype: str,
+    seed: int,
+    progress: Progress | None,
+) -> _Design:
+    """Return a design, or raise what keeps these data from having one."""
+    for table, name in ((points, "X"), (targets, "y")):
+        for c, d in enumerate(table.denominators):
+            if d & (d - 1):
+                raise _DigitsError(
+                    f"column {c} of {name} has the denominator {d}: no float holds such a number, "
+                    'which "integer" needs'
+                )
+    exponent = 127 if dtype == "float32" else 1023
+    for table, name in ((points, "X"), (targets, "y")):
+        if max(d.bit_length() for d in table.denominators) > exponent - 60:
+            raise _DigitsError(f"{name} holds numbers too small for {dtype}")
+    X = _as_int64(points, "X")
+    _check_floats(X, dtype)
+    return _search(X, _Targets.of(targets), hidden, dtype, seed, progress)
 
 
 def search_bytes(n: int, d: int, m: int) -> int:
@@ -266,8 +287,9 @@ def _search(
     else:
         sums += f", the best found reach 2**{math.log2(lowest):.1f}"
     within = dtype == "float32" and lowest < LIMITS["float64"]
-    advice = 'dtype="float64" would do' if within else "scale or round the data"
-    raise ValueError(f"no integer network for these data is exact in {dtype}: {sums}; {advice}")
+    if within:
+        sums += '; dtype="float64" would do'
+    raise _DigitsError(f"no integer network for these data is exact in {dtype}: {sums}")
 
 
 def _best_possible(n: int, m: int, hidden: tuple[int, ...]) -> bool:
@@ -378,7 +400,7 @@ def _cut(t1: Array, t2: Array, depth: int) -> tuple[Array, Array] | None:
 
 def _as_int64(table: Table, name: str) -> Array:
     if table.numerators.dtype == object:
-        raise ValueError(
+        raise _DigitsError(
             f'{name} holds numbers beyond 2**62 in units of their last bit, too many for "integer"'
         )
     return table.numerators
@@ -394,9 +416,7 @@ def _check_floats(X: Array, dtype: str) -> None:
         column = X[:, c]
         odd = np.abs(column) >> np.maximum(trailing_zeros(column), 0)
         if (odd >= limit).any():
-            raise ValueError(
-                f"column {c} of X holds numbers that are no {dtype}; scale or round them"
-            )
+            raise _DigitsError(f"column {c} of X holds numbers that are no {dtype}")
 
 
 def _rationals(values: Array) -> Array:

@@ -134,8 +134,9 @@ def memorize(
     ------
     ValueError
         If equal rows have different targets, there are more points than the widths hold, the given
-        projection does not tell the points apart, "integer" cannot keep its bound for these data,
-        an argument is unknown, or X or y is empty, ragged, not finite or of different length.
+        projection does not tell the points apart, "integer" cannot keep its bound for these data
+        (the message has the rounding that helps, if one does), an argument is unknown, or X or y is
+        empty, ragged, not finite or of different length.
     TypeError
         If X or y holds something else than real numbers.
     MemoryError
