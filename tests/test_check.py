@@ -1,5 +1,6 @@
 """The portable claim: what `save` writes, and the program that checks it on its own."""
 
+import argparse
 import ast
 import gzip
 import hashlib
@@ -22,6 +23,8 @@ import pytest
 
 from conftest import random_points, slow
 from exactnet import ExactNetwork, check, datasets, memorize, verify
+from exactnet.base.labels import class_names, encode
+from exactnet.cli.csvfile import Dialect
 from exactnet.cli.datafiles import read_data
 from exactnet.exact.data import Data
 from exactnet.exact.digest import data_digest
@@ -103,7 +106,7 @@ def random_exact_network(rng, sizes, parallel, activations=None):
 
 def test_it_is_short_and_stands_alone():
     source = SOURCE.read_text()
-    assert len(source.splitlines()) <= 260
+    assert len(source.splitlines()) <= 320
     modules = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -297,7 +300,7 @@ def test_a_target_may_be_named_by_a_header_of_numbers(tmp_path, run):
     data.write_text(",0,1,label\n7,8,9,1\n1,2,3,2\n")
     assert run(path, data, "--target", "label")[0] == 0
     status, out = run(path, data)  # without it, the first line is a row with a fault, not names
-    assert (status, out) == (1, "REJECTED: '' is not a number\n")
+    assert (status, out) == (1, "REJECTED: row 0 of DATA has a missing cell\n")
 
 
 @pytest.mark.parametrize(
@@ -504,14 +507,20 @@ def a_cell(rng):
     )
 
 
-def a_csv(rng):
+def a_csv(rng, decimal):
     width, height = rng.randrange(1, 5), rng.randrange(5)
     rows = [[a_cell(rng) for _ in range(width)] for _ in range(height)]
+    if decimal == ",":
+        rows = [[cell.replace(".", ",") for cell in row] for row in rows]
+    if rng.random() < 0.15:  # a column of names, most of the time that of the target
+        for row in rows:
+            row[rng.choice([0, 0, 0, -1])] = rng.choice(["a", "b", "label", "", "x y", '"c"'])
     if rng.random() < 0.6:
         names = [*"abcabc", "0", "2", "", "1e999", 'x"y', '"a,\nb"', " b ", "label"]
         rows.insert(0, rng.sample(names, width))
     end = rng.choice(["\n", "\r\n", "\r", "\n\n"])
-    text = end.join(",".join(row) for row in rows) + rng.choice([end, ""])
+    mark = rng.choice(";\t" if decimal == "," else ",,;\t")
+    text = end.join(mark.join(row) for row in rows) + rng.choice([end, ""])
     return rng.choice(["", "", "\ufeff"]) + text
 
 
@@ -520,15 +529,19 @@ def test_the_checker_and_the_package_read_alike(tmp_path, rng, form):
     """Files good and damaged: the same verdict, and the same sizes and digest where it is good."""
     verdicts = []
     for _ in range(slow(20_000, 1000)):
-        target = None
+        target, dialect, classes = None, Dialect(), None
         if form == "csv":
+            ignore = rng.choice([*[[]] * 40, ["b"], ["1"], ["1"], ["a", "0"], ["9"]])
+            dialect = Dialect(ignore, rng.choice("...,"), rng.random() < 0.5)
             path = tmp_path / "data.csv"
-            path.write_bytes(damaged(rng, a_csv(rng).encode()))
-            target = rng.choice(["a", "b", "label", *"0000112", "-1", "00", "", "1e999"])
+            path.write_bytes(damaged(rng, a_csv(rng, dialect.decimal).encode()))
+            classes = rng.choice([*[None] * 12, ("a", "b", "label", "x y", "c", "7")])
+            target = rng.choice(["a", "b", "label", *"00000000000000112", "-1", "00", "", "1e999"])
         elif form == "npy":
             path = tmp_path / "data.npy"
             path.write_bytes(damaged(rng, an_npy(rng)))
             target = rng.choice([*"000112", "-1"])
+            dialect = Dialect(rng.choice([*[[]] * 9, ["1"], ["2", "0"], ["9"]]))
         else:
             ending = rng.choice(["", "", ".gz", ".GZ"])
             path = tmp_path / f"t-images-idx3-ubyte{ending}"
@@ -540,7 +553,8 @@ def test_the_checker_and_the_package_read_alike(tmp_path, rng, form):
                     data = rng.choice([*[data] * 6, data + b"\0\0", data + b"x", data + data])
                     data = damaged(rng, data) if rng.random() < 0.2 else data
                 file.write_bytes(data)
-        ours, theirs = read_by_package(path, target), read_by_checker(path, target)
+        ours, used = read_by_package(path, target, dialect, classes)
+        theirs = read_by_checker(path, target, dialect, used)
         assert ours == theirs, (target, [file.read_bytes() for file in tmp_path.iterdir()])
         verdicts.append(ours is not None)
         for file in tmp_path.iterdir():
@@ -603,18 +617,32 @@ def two_idx(rng):
         )
 
 
-def read_by_package(path, target):
-    """Sizes and digest as `exactnet memorize` and `verify` read a file, None where they refuse."""
+def read_by_package(path, target, dialect, classes):
+    """Sizes and digest as `exactnet memorize` and `verify` read a file, None where they refuse.
+
+    And the classes of the network that is memorized, or `classes`, those that it has already.
+    """
     try:
-        data = Data(*read_data(str(path), target))
+        names = None if classes is None else True
+        X, y, _ = read_data(str(path), target, dialect=dialect, names=names)
+        if isinstance(y, list):
+            classes = class_names(y) if classes is None else classes
+            y = encode(y, classes)
+        data = Data(X, y)
     except (ValueError, TypeError):
-        return None
-    return data.points.shape, data.targets.shape[1], data_digest(data)
+        return None, classes
+    return (data.points.shape, data.targets.shape[1], data_digest(data)), classes
 
 
-def read_by_checker(path, target):
+def read_by_checker(path, target, dialect, classes):
+    options = argparse.Namespace(
+        target=[] if target is None else [target],
+        ignore=dialect.ignore,
+        decimal=dialect.decimal,
+        missing="drop" if dialect.drop_missing else None,
+    )
     try:
-        rows = list(check.read_data(str(path), [] if target is None else [target], 1))
+        rows = list(check.read_data(str(path), options, 1, list(classes or ())))
         check.require(rows, "no rows")
     except Exception:
         return None

@@ -9,6 +9,7 @@ namespace exactnet::bindings {
 namespace py = pybind11;
 void bind_dense(py::module_& module);
 void bind_exact(py::module_& module);
+void bind_rows(py::module_& module);
 
 namespace {
 
@@ -32,4 +33,5 @@ PYBIND11_MODULE(_core, module) {
     pybind11::register_local_exception_translator(&exactnet::bindings::translate);
     exactnet::bindings::bind_exact(module);
     exactnet::bindings::bind_dense(module);
+    exactnet::bindings::bind_rows(module);
 }

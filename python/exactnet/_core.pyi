@@ -229,3 +229,22 @@ class Generator:
 
 def all_finite(x: npt.NDArray[Any]) -> bool: ...
 def supported_isas() -> list[str]: ...
+def read_rows(
+    text: bytes,
+    position: int,
+    line: int,
+    last: bool,
+    delimiter: str,
+    decimal: str,
+    columns: bytes,
+    exact: bool,
+) -> tuple[
+    npt.NDArray[Any],
+    npt.NDArray[np.int16],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    int,
+    int,
+    bool,
+]: ...

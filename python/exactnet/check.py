@@ -1,4 +1,4 @@
-"""Check the claim of a network file: python -m exactnet.check FILE DATA [--target COLUMN].
+"""Check the claim of a network file: python -m exactnet.check FILE DATA [--target COLUMN] ...
 
 It prints "ok: ..." and exits with 0, or "REJECTED: ..." and 1; 2 is for what cannot be opened.
 It needs only Python and may be copied; docs/file-format.md has the formats. A digest tells that
@@ -17,7 +17,7 @@ import struct
 import sys
 from fractions import Fraction
 from functools import lru_cache
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from math import gcd, lcm, prod
 from operator import itemgetter, mul
 from typing import Any
@@ -29,6 +29,8 @@ NUMBER = re.compile(r"[+-]?([0-9]+/[0-9]+|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0
 NPY = r"'descr': '([<>|])(..)', 'fortran_order': (True|False), 'shape': \((\d{1,18}), ?(\d{1,18})\)"
 NPY_CODES = dict(b1="B", u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q", i8="q")
 NPY_CODES |= dict(f2="e", f4="f", f8="d")
+MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null"}
+SWAP = {".": {}, ",": str.maketrans(",.", ".,")}  # turns decimal commas into points
 IDX_CODES = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}
 
 
@@ -44,13 +46,14 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
-    """Return the layers and the claim of a network file."""
+def read_network(path: str) -> tuple[list[Layer], dict[str, Any], list[str]]:
+    """Return the layers, the claim and the names of classes, if any, of a network file."""
     with open(path, encoding="utf-8") as file:
         net = json.load(file, object_pairs_hook=unique)
     require(type(net) is dict and net.get("format") == "exactnet", "FILE is no network file")
     require("claim" in net, "FILE has no claim")
     keys = {"format", "version", "layer_sizes", "activations", "weights", "biases", "claim"}
+    keys |= net.keys() & {"classes"}
     good = net.keys() == keys and type(net["version"]) is int and net["version"] == 1
     require(good, "FILE is of another version, or has other entries than it should")
     claim, sizes = net["claim"], net["layer_sizes"]
@@ -60,6 +63,11 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
     numbers = [claim["points"], claim["features"], claim["outputs"], *sizes]
     require(all(type(n) is int and n > 0 for n in numbers), "a size in FILE is not positive")
     require(numbers[1:3] == [sizes[0], sizes[-1]], "the claim is of a network of other sizes")
+    classes = net.get("classes", [])
+    good = type(classes) is list and all(type(name) is str for name in classes)
+    good = good and len(set(classes)) == len(classes) and (classes or "classes" not in net)
+    good = good and (sizes[-1] == 1 or len(classes) in (0, sizes[-1]))
+    require(good, "the classes in FILE are not different names, one for each output")
     parts, layers = [net["activations"], net["weights"], net["biases"]], []
     require(all(type(part) is list for part in parts), "FILE has a wrong shape")
     for name, weights, biases, n, m in zip(*parts, sizes[:-1], sizes[1:], strict=True):
@@ -74,7 +82,7 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any]]:
         ratios = [common([Fraction(cell).as_integer_ratio() for cell in row]) for row in rows]
         *columns, constants = map(list, zip(*ratios, strict=True))
         layers.append((name == "relu", columns, constants))
-    return layers, claim
+    return layers, claim, classes
 
 
 def common(ratios: list[Ratio]) -> list[Ratio]:
@@ -86,9 +94,10 @@ def common(ratios: list[Ratio]) -> list[Ratio]:
 
 
 @lru_cache(4096)
-def number(cell: Any) -> int | Fraction:
+def number(cell: Any, decimal: str = ".") -> int | Fraction:
     """Return a number as it stands: "0.1" is one tenth, a float the fraction that it is."""
     if type(cell) is str:
+        cell = cell.translate(SWAP[decimal])
         require(NUMBER.fullmatch(cell), f"{cell!a:.40} is not a number")
         exponent = cell.lower().partition("e")[2].lstrip("+-0")
         require(len(exponent) < 4 and int(exponent or "0") <= 400, f"{cell!a:.40} is out of range")
@@ -137,35 +146,75 @@ def read_images(path: str) -> Any:
     return map(tuple.__add__, images, labels)
 
 
-def read_data(path: str, wanted: list[str], M: int) -> Any:
+def read_csv(path: str, decimal: str) -> Any:
+    """Return the rows of a CSV file, as lists of the cells' texts.
+
+    What separates cells gives the first ten rows the same number of them, two or more; if nothing
+    does, it is what gives the first row most.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        text = file.read()
+
+    def rows(mark: str) -> Any:
+        lines = io.StringIO(text, newline="")
+        cells = csv.reader(lines, delimiter=mark, skipinitialspace=True, strict=True)
+        return ([cell.strip(" \t\r\n") for cell in row] for row in cells if row)
+
+    marks = ";\t" if decimal == "," else ";,\t"
+    sizes: dict[str, list[int]] = {mark: [] for mark in marks}
+    for mark in marks:
+        try:
+            sizes[mark].extend(map(len, islice(rows(mark), 10)))
+        except csv.Error:
+            sizes[mark].append(0)
+    good = [mark for mark in marks if len(set(sizes[mark])) == 1 and sizes[mark][0] > 1]
+    return rows(good[0] if good else max(marks, key=lambda mark: sizes[mark][:1]))
+
+
+def read_data(path: str, options: Any, M: int, classes: list[str]) -> Any:
     """Yield features and targets of every point; the kind of file is told by its name."""
     ending = os.path.splitext(path)[1].lower()
     require(ending != ".npz", "DATA in .npz are not read here: write them as CSV or .npy")
-    if re.search(r"images[-.]idx3", os.path.basename(path)):
-        require(not wanted, "--target is not for IDX files, whose labels are in another file")
-        rows = read_images(path)
-    elif ending == ".npy":
-        rows = read_npy(path)
+    is_images = re.search(r"images[-.]idx3", os.path.basename(path))
+    is_text, wanted = not (is_images or ending == ".npy"), [*options.target, *options.ignore]
+    names: list[str] = []
+    if not is_text:
+        require(options.decimal == "." and not options.missing, "--decimal, --missing are for CSV")
+        require(not (is_images and wanted), "--target and --ignore are not for IDX files")
+        rows, classes = read_images(path) if is_images else read_npy(path), []
+        first: Any = next(rows, [])
     else:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = io.StringIO(file.read(), newline="")
-        cells = csv.reader(text, skipinitialspace=True, strict=True)
-        rows = ([cell.strip(" \t\r\n") for cell in row] for row in cells if row)
-    first: Any = next(rows, [])
-    texts = [cell for cell in first if type(cell) is str and not NUMBER.fullmatch(cell)]
-    is_header = first and (len(texts) == len(first) or set(texts) & set(wanted))
-    names = first if is_header else []
-    numbers, targets = [str(c) for c in range(len(first))], []
-    for name in wanted or numbers[-M:]:
-        columns = names if wanted and name in names else numbers
+        rows = read_csv(path, options.decimal)
+        first = next(rows, [])
+        swap = SWAP[options.decimal]
+        texts = {cell for cell in first if not NUMBER.fullmatch(cell.translate(swap))}
+        if all(cell in texts for cell in first) or texts & set(wanted):
+            names = first
+    n_targets = 1 if classes else M
+    numbers, places = [str(c) for c in range(len(first))], []
+    for name in wanted:
+        columns = names if name in names else numbers
         require(columns.count(name) == 1, f"DATA has no column {name!a}, or several")
-        targets.append(columns.index(name))
-    features = [c for c in range(len(first)) if c not in targets]
-    require(features and len(set(targets)) == M, "DATA has no features, or other targets")
+        places.append(columns.index(name))
+    targets, ignored = places[: len(options.target)], places[len(options.target) :]
+    left = [c for c in range(len(first)) if c not in ignored]
+    targets = targets or left[-n_targets:]
+    features = [c for c in left if c not in targets]
+    good = len(set(targets)) == n_targets and not set(targets) & set(ignored)
+    require(features and good, "DATA has no features, or other targets")
     for k, row in enumerate(rows if names else chain([first], rows)):
         require(len(row) == len(first), f"row {k} of DATA is not as long as the first")
-        values = [cell if type(cell) is int else number(cell) for cell in row]
-        yield [values[c] for c in features], [values[c] for c in targets]
+        if is_text and not MISSING.isdisjoint(map(str.lower, row)):
+            gap = any(row[c].lower() in MISSING for c in left)
+            if gap and options.missing:
+                continue
+            require(not gap, f"row {k} of DATA has a missing cell")
+        x = [row[c] if type(row[c]) is int else number(row[c], options.decimal) for c in features]
+        if classes:
+            code = classes.index(row[targets[0]])
+            yield x, [code] if M == 1 else [int(c == code) for c in range(M)]
+        else:
+            yield x, [number(row[c], options.decimal) for c in targets]
 
 
 def direction(layer: Layer) -> tuple[list[int], Layer]:
@@ -226,15 +275,18 @@ def main() -> int:
     parser.add_argument("FILE", help="network file with a claim")
     parser.add_argument("DATA", help="CSV, .npy with one matrix, or the images of an IDX pair")
     parser.add_argument("--target", action="append", default=[], help="column; repeat for several")
+    parser.add_argument("--ignore", action="extend", nargs="+", default=[], help="other columns")
+    parser.add_argument("--decimal", choices=".,", default=".", help="of numbers in CSV")
+    parser.add_argument("--missing", choices=["drop"], help="leave out rows with missing cells")
     options = parser.parse_args()
     getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
     points: list[Any] = []  # (p, q, targets, row): there, t = p / q
     try:
-        layers, claim = read_network(options.FILE)
+        layers, claim, classes = read_network(options.FILE)
         w, layers[0] = direction(layers[0])
         N, F, M = claim["points"], claim["features"], claim["outputs"]
         digest = hashlib.sha256(f"exactnet-data 1 {N} {F} {M}\n".encode())
-        for row, (x, y) in enumerate(read_data(options.DATA, options.target, M)):
+        for row, (x, y) in enumerate(read_data(options.DATA, options, M, classes)):
             require(len(x) == F, f"DATA has {len(x)} features, the claim says {F}")
             digest.update((",".join(map(str, x + y)) + "\n").encode())
             points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, row))

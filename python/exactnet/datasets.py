@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from exactnet.base.files import atomic_write, parts, read_array
 
-__all__ = ["load_digits", "load_mnist", "read_idx", "write_idx"]
+__all__ = ["load_digits", "load_mnist", "read_idx", "sample_csv", "write_idx"]
 
 # Folders with the MNIST files, compressed by gzip; asked in this order.
 MIRRORS = (
@@ -73,6 +73,24 @@ def load_digits() -> tuple[
         y = data["labels"].astype(np.int64)
     n = _DIGITS_TRAIN
     return X[:n], y[:n], X[n:], y[n:]
+
+
+def sample_csv() -> str:
+    """Return the path of the CSV file that comes with the package: 150 irises of three species.
+
+    Lengths and widths of sepals and petals in cm and, in the last column, the species; measured by
+    E. Anderson, published by R. A. Fisher, "The use of multiple measurements in taxonomic
+    problems", Annals of Eugenics 7, 1936. ``exactnet sample`` prints it.
+
+    Examples
+    --------
+    >>> from exactnet.datasets import sample_csv
+    >>> with open(sample_csv()) as file:
+    ...     print(file.readline(), file.readline(), sep="", end="")
+    sepal_length,sepal_width,petal_length,petal_width,species
+    5.1,3.5,1.4,0.2,setosa
+    """
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "iris.csv")
 
 
 def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:

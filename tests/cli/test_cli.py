@@ -147,6 +147,7 @@ def test_interrupted_training_saves_nothing(tmp_path, classes, ignored):
     reader = None
     try:
         assert ignored or process.stdout.readline() == "started\n"
+        assert process.stdout.readline().startswith("task: classify, 3 classes")
         assert process.stdout.readline().startswith(f"epoch 1/{epochs}  loss ")
         process.send_signal(signal.SIGINT)
         reader = threading.Thread(target=process.stdout.read)  # a full pipe would stop it
@@ -225,10 +226,10 @@ def test_interrupts_of_commands(tmp_path, data, rng):
     ],
 )
 def test_errors_take_one_line(data, run, monkeypatch, error, text):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr("exactnet.cli.memorizing.read_data", fail)
+    monkeypatch.setattr("exactnet.cli.memorizing.read_named", fail)
     command = ["memorize", data, "--target", "label", "-o", data.with_name("net.json")]
     assert run(*command) == (2, "", f"exactnet: error: {text}\n")
 

@@ -266,8 +266,10 @@ def test_bad_images(tmp_path, images, network, trained, run, command):
     "cell",
     ["1", "-0", "0.1", "1/3", "-2/7", "1e22", "9007199254740993", "1e-310", "12345678901234567.5"],
 )
-def test_cells_become_the_nearest_floats(cell):
-    assert datafiles._float(cell, 1, "a") == float(Fraction(cell))
+def test_cells_become_the_nearest_floats(tmp_path, cell):
+    (tmp_path / "data.csv").write_text(f"{cell},1\n")
+    X, _, _ = datafiles.read_data(str(tmp_path / "data.csv"), "1", exact=False)
+    assert X == float(Fraction(cell))
 
 
 @pytest.mark.parametrize(

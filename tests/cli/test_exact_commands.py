@@ -140,7 +140,7 @@ def test_claim(tmp_path, data, run, monkeypatch):
 
 def test_no_claim_without_exactness(tmp_path, data, run, monkeypatch):
     def wrong(network, data, **options):
-        return verify(network, data.X, [v + 1 for v in data.y], **options)
+        return verify(network, data.X, [v + 1 for v in data.y.rationals(0)], **options)
 
     monkeypatch.setattr("exactnet.cli.memorizing.verify", wrong)
     path = tmp_path / "net.json"
@@ -155,12 +155,13 @@ def test_verify_exits_1_when_not_exact(network, data, run):
     status, out, err = run("verify", network, data, "--target", "label")
     assert (status, err) == (1, "")
     assert out == (
-        "NOT exact: 1 of 4 points are wrong, the first is row 1 (counted from 0), "
-        "the largest error is 1\n"
+        "NOT exact: 1 of 4 points are wrong, the first is row 1 (counted from 0, line 3 of the "
+        "file), the largest error is 1\n"
     )
     status, out, _ = run("verify", network, data, "--target", "label", "--json")
     assert status == 1
-    assert json.loads(out)["first_wrong"] == 1
+    facts = json.loads(out)
+    assert (facts["first_wrong"], facts["first_wrong_line"]) == (1, 3)
 
 
 def test_errors_of_any_size_are_reported(tmp_path, run):

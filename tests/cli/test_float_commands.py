@@ -23,7 +23,8 @@ def test_train(tmp_path, classes, run):
     arguments = ("train", classes, "--target", "kind", "--test", classes, "-o", path)
     status, out, err = run(*arguments, "--epochs", 4)
     assert (status, err) == (0, "")
-    lines = out.splitlines()
+    task, *lines = out.splitlines()
+    assert task == "task: classify, 3 classes (--task regress takes targets as numbers)"
     for k in range(4):
         pattern = rf"epoch {k + 1}/4  loss \S+  val_loss \S+  val_accuracy [01]\.\d+  \d.* s"
         assert re.fullmatch(pattern, lines[k])
@@ -192,6 +193,8 @@ def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained
     np.savez(tmp_path / "more.npz", X=np.eye(2), y=np.array([0, 7]))
     np.savez(tmp_path / "many.npz", X=np.eye(2), y=np.array([0, 65536]))
     np.savez(tmp_path / "scalar.npz", X=np.eye(2), y=np.array(7))
+    regressor = tmp_path / "regressor.safetensors"
+    Network([2, 1], activations="linear").save(regressor)
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(trained.read_bytes()[:-1])
     npz = {p.stem: p for p in tmp_path.glob("*.npz")}
@@ -238,7 +241,10 @@ def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained
         (("predict", network, npz["nothing"]), "it holds no array X"),
         (("predict", trained, npz["short"]), "3 features but the network takes 2"),
         (("predict", trained, classes, "--target", "color"), "there is no column 'color'"),
-        (("predict", network, data, "--target", "2", "--classify"), "--classify needs several"),
+        (
+            ("predict", regressor, classes, "--target", "1", "--classify"),
+            "this network has one of linear",
+        ),
         (("predict", trained, classes, "-o", tmp_path / "x.txt"), "must end in .csv or .npy"),
         (("predict", network, data, "-o", tmp_path / "x.npy"), ".npy has no place for exact"),
         (

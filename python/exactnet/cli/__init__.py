@@ -1,4 +1,4 @@
-"""The command line: exactnet demo | memorize | verify | plan | train | predict | draw."""
+"""The command line: exactnet demo | sample | memorize | verify | plan | train | predict | draw."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _COMMANDS = {
         "demo",
         "memorize nine points, then 1,797 digits, and verify both; train on the digits",
     ),
+    "sample": ("sampling", "print a CSV file to try the other commands on"),
     "memorize": (
         "memorizing",
         "construct a network that reproduces a data file, verify it and save it",

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from exactnet.exact.network import ExactNetwork
 
 _FORMATS = (
-    "CSV{}, .npy (one matrix), .npz (arrays X and y), or the images of an IDX pair such as MNIST's "
-    "train-images-idx3-ubyte.gz, with train-labels-idx1-ubyte.gz beside it{}"
+    "CSV{} with commas, semicolons or tabs, .npy (one matrix), .npz (arrays X and y), or the "
+    "images of an IDX pair such as MNIST's train-images-idx3-ubyte.gz, with "
+    "train-labels-idx1-ubyte.gz beside it{}"
 )
 DATA_HELP = _FORMATS.format(" (decimals are taken exactly)", "")
 FLOAT_DATA_HELP = _FORMATS.format("", "; pixels of a byte are scaled to [0, 1]")
-_TARGET_HELP = "target column of CSV or .npy: its name in the header line, or its number from 0"
+_TARGET_HELP = (
+    "target column of CSV or .npy: its name in the header line, or its number from 0; "
+    "in CSV it may hold names of classes"
+)
 
 
 class _Once(argparse.Action):
@@ -37,9 +41,24 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def add_target(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """Let the target column be named."""
+def add_data_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Let the target column be named, and said how a file is written."""
     parser.add_argument("--target", action=_Once, metavar="COLUMN", help=_TARGET_HELP + more)
+    parser.add_argument(
+        "--ignore",
+        action="extend",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of CSV or .npy to leave out, by name or number",
+    )
+    parser.add_argument(
+        "--decimal", choices=(".", ","), default=".", help="of numbers in CSV; default: ."
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("drop",),
+        help="drop rows of CSV with an empty cell, ?, NA, NaN or null; by default they are errors",
+    )
 
 
 def add_max_bytes(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import argparse
 import lzma
 import math
 import os
@@ -10,36 +10,49 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import parts, read_all
+from exactnet.cli.csvfile import Dialect, column, ignored_columns, read_csv
 from exactnet.datasets import read_idx, unit_interval
 
-Data: TypeAlias = tuple[Any, Any]
-
 _IMAGES = re.compile(r"images([-.])idx3")
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_RATIO = re.compile(r"[+-]?[0-9]+/[0-9]+", re.ASCII)
-_DECIMAL = re.compile(
-    r"(?P<whole>[+-]?[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?", re.ASCII
-)
-_DIGIT = re.compile(r"[+-]?\.?[0-9]", re.ASCII)  # "." and "-" alone are no decimals
-_SHORT = 640  # digits that int() takes under any limit
-_MAX_EXPONENT = 400  # that of float64, and some more
 _MAX_DIMENSIONS = 32  # of images: NumPy's limit before its version 2
-_SPACE = " \t\r\n"  # around cells of CSV
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|][biuf][1248])', 'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,18},|(?:[0-9]{1,18}, ?)+[0-9]{1,18})?\),? ?\} *\n"
 )
 
 
+class Data(NamedTuple):
+    """What a file holds: y is a list of str where the targets are names of classes.
+
+    `lines` has the line of every row of CSV, from 1.
+    """
+
+    X: Any
+    y: Any
+    lines: npt.NDArray[np.int64] | None = None
+
+
+def read_named(arguments: argparse.Namespace, path: str, **more: Any) -> Data:
+    """Read a file as the options of `add_data_options` say."""
+    dialect = Dialect(arguments.ignore or (), arguments.decimal, arguments.missing == "drop")
+    return read_data(path, arguments.target, dialect=dialect, **more)
+
+
 def read_data(
-    path: str, target: str | None, *, exact: bool = True, n_features: int | None = None
+    path: str,
+    target: str | None,
+    *,
+    exact: bool = True,
+    n_features: int | None = None,
+    dialect: Dialect | None = None,
+    names: bool | None = None,
 ) -> Data:
     """Read (X, y) from a file; its kind is told by its name.
 
@@ -48,14 +61,20 @@ def read_data(
     path : str
         ``.npz`` with arrays X and y; ``.npy`` with one matrix; IDX if it contains "images-idx3",
         whose labels are in the file called "labels-idx1" instead, one row of pixels per image;
-        anything else is CSV with commas, with or without a header line.
+        anything else is CSV with or without a header line, its cells separated by semicolons,
+        commas or tabs.
     target : str or None
         The column of CSV and NPY that is y: its name in the header, or its number from 0.
     exact : bool
-        Take numbers as they stand. If not, decimals become floats and pixels of a byte
-        multiples of 1/255.
+        Take numbers as they stand; those of CSV come as a `Table`. If not, decimals become floats
+        and pixels of a byte multiples of 1/255.
     n_features : int, optional
         Of the network that the data are for. If given, there need not be targets: y is None then.
+    dialect : Dialect, optional
+        What else a user says of the file; all of it for CSV, ignored columns for NPY.
+    names : bool, optional
+        Whether targets of CSV are names of classes. By default they are if most are no numbers,
+        of those in the first rows.
 
     Raises
     ------
@@ -64,17 +83,22 @@ def read_data(
     OSError
         If it cannot be read.
     """
-    if _IMAGES.search(os.path.basename(path)):
-        return _read_images(path, target, exact, n_features is not None)
+    said = Dialect() if dialect is None else dialect
     ending = os.path.splitext(path)[1].lower()
+    is_images = _IMAGES.search(os.path.basename(path))
+    if is_images or ending in (".npy", ".npz"):
+        if said != Dialect(said.ignore):
+            raise ValueError(f"{path}: --decimal and --missing are for CSV")
+        if said.ignore and ending != ".npy":
+            raise ValueError(f"{path}: --ignore is for CSV and .npy")
+    if is_images:
+        return _read_images(path, target, exact, n_features is not None)
     try:
         if ending == ".npz":
             return _read_npz(path, n_features is not None)
-        if target is None and n_features is None:
-            raise ValueError("name the target column with --target")
         if ending == ".npy":
-            return _read_npy(path, target, n_features)
-        return _read_csv(path, target, exact, n_features)
+            return _read_npy(path, target, n_features, said.ignore)
+        return Data(*read_csv(path, target, said, exact=exact, n_features=n_features, names=names))
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file in UTF-8") from None
     except (
@@ -103,21 +127,23 @@ def _read_npz(path: str, optional: bool) -> Data:
             with archive.open(name) as file:
                 return _npy_array(read_all(file))
 
-        return member("X.npy"), member("y.npy") if "y.npy" in found else None
+        return Data(member("X.npy"), member("y.npy") if "y.npy" in found else None)
 
 
-def _read_npy(path: str, target: str | None, n_features: int | None) -> Data:
+def _read_npy(path: str, target: str | None, n_features: int | None, ignore: Sequence[str]) -> Data:
     with open(path, "rb") as file:
         matrix = _npy_array(read_all(file))
     if matrix.ndim != 2:
         raise ValueError(f"it holds an array of shape {matrix.shape}, not a matrix")
-    k = _column(target, None, matrix.shape[1], n_features)
-    if k is None:
-        return matrix, None
-    X = np.empty((len(matrix), matrix.shape[1] - 1), matrix.dtype)
+    ignored = ignored_columns(ignore, None, matrix.shape[1], target)
+    k = column(target, None, matrix.shape[1], n_features, ignored)
+    out = [*ignored] if k is None else [*ignored, k]
+    if not out:
+        return Data(matrix, None)
+    X = np.empty((len(matrix), matrix.shape[1] - len(out)), matrix.dtype)
     for part in parts(X):
-        X[part] = np.delete(matrix[part], k, axis=1)
-    return X, matrix[:, k]
+        X[part] = np.delete(matrix[part], out, axis=1)
+    return Data(X, None if k is None else matrix[:, k])
 
 
 def _npy_array(data: bytes | bytearray) -> npt.NDArray[Any]:
@@ -164,134 +190,10 @@ def _read_images(path: str, target: str | None, exact: bool, optional: bool) -> 
     candidates = (packed, plain) if path.endswith(".gz") else (plain, packed)
     file = next((candidate for candidate in candidates if os.path.exists(candidate)), None)
     if file is None and optional:
-        return X, None
+        return Data(X, None)
     if file is None:
         raise ValueError(f"{path}: there is no file of its labels, neither {plain} nor {packed}")
     labels = read_idx(file)
     if labels.ndim != 1 or len(labels) != len(X):
         raise ValueError(f"{file}: it holds an array of shape {labels.shape}, not {len(X)} labels")
-    return X, labels
-
-
-def _read_csv(path: str, target: str | None, exact: bool, n_features: int | None) -> Data:
-    number = _number if exact else _float
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = _csv_rows(file)
-        _, first = next(rows, (0, None))
-        if first is None:
-            raise ValueError("the file is empty")
-        header = _header(first, target)
-        names = header or [str(k) for k in range(len(first))]
-        k = _column(target, header, len(first), n_features)
-        X, y = [], []
-        if header is None:
-            rows = _chain((1, first), rows)
-        for line, cells in rows:
-            if len(cells) != len(names):
-                raise ValueError(
-                    f"line {line} has {len(cells)} cells, the first line has {len(names)}"
-                )
-            numbers = [number(c, line, n) for c, n in zip(cells, names, strict=True)]
-            if k is not None:
-                y.append(numbers.pop(k))
-            X.append(numbers)
-    if not X:
-        raise ValueError("there are no rows below the header")
-    if not X[0]:
-        raise ValueError("there are no columns besides the target")
-    targets = None if k is None else y
-    if exact:
-        return X, targets
-    matrix = np.empty((len(X), len(X[0])))
-    for part in parts(matrix):
-        matrix[part] = X[part]
-        X[part] = [[]] * (part.stop - part.start)  # to free all at once would take long
-    return matrix, targets and np.array(targets)
-
-
-def _header(first: list[str], target: str | None) -> list[str] | None:
-    """Return the first line if it holds names.
-
-    That is so if no cell is a number, or if the target is named by a cell that is none. Anything
-    else is data: a typing error in the first row must not make it disappear.
-    """
-    names = [cell for cell in first if not _is_number(cell)]
-    return first if len(names) == len(first) or target in names else None
-
-
-def _csv_rows(file: Any) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file, skipinitialspace=True, strict=True)
-    try:
-        for row in reader:
-            if row:  # blank lines are no rows
-                yield reader.line_num, [cell.strip(_SPACE) for cell in row]
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from None
-
-
-def _chain(
-    first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from rest
-
-
-def _column(
-    target: str | None, header: list[str] | None, n_columns: int, n_features: int | None
-) -> int | None:
-    """Return the number of the target column, or None if all columns are features."""
-    if target is None:
-        if n_columns == n_features:
-            return None
-        hint = "; name the target column with --target" if n_columns - 1 == n_features else ""
-        raise ValueError(f"it has {n_columns} columns but the network takes {n_features}{hint}")
-    if header is not None and target in header:
-        if header.count(target) > 1:
-            raise ValueError(f"there are {header.count(target)} columns {target!r}")
-        return header.index(target)
-    if target in map(str, range(n_columns)):
-        return int(target)
-    known = f"0 to {n_columns - 1}" if header is None else ", ".join(header)
-    raise ValueError(f"there is no column {target!r}; the columns are {known}")
-
-
-def _is_number(cell: str) -> bool:
-    return bool(_RATIO.fullmatch(cell) or (_DECIMAL.fullmatch(cell) and _DIGIT.match(cell)))
-
-
-def _number(cell: str, line: int, column: str) -> Any:
-    """Convert a decimal or p/q exactly: 0.1 is one tenth. gmpy2 has no limit on digits."""
-    if _INTEGER.fullmatch(cell) and len(cell) <= _SHORT:
-        return int(cell)
-    import gmpy2  # here, for files of floats can do without it
-
-    if _INTEGER.fullmatch(cell):
-        return int(gmpy2.mpz(cell))
-    where = f"line {line}, column {column!r}: {cell!r:.40}"
-    if _RATIO.fullmatch(cell):
-        try:
-            return gmpy2.mpq(cell.removeprefix("+"))
-        except ZeroDivisionError:
-            raise ValueError(f"{where} divides by 0") from None
-    match = _DECIMAL.fullmatch(cell)
-    if match is None or not _DIGIT.match(cell):
-        raise ValueError(f"{where} is not a number")
-    exponent, part = match["exponent"] or "0", match["part"] or ""
-    if len(exponent.lstrip("+-0")) > 3 or abs(int(gmpy2.mpz(exponent))) > _MAX_EXPONENT:
-        raise ValueError(f"{where} has too large an exponent")
-    power = int(gmpy2.mpz(exponent)) - len(part)
-    digits = gmpy2.mpz((match["whole"] + part).removeprefix("+"))
-    return gmpy2.mpq(digits * 10 ** max(power, 0), gmpy2.mpz(10) ** max(-power, 0))
-
-
-def _float(cell: str, line: int, column: str) -> float:
-    """Convert a decimal or p/q to the nearest float."""
-    if not _DECIMAL.fullmatch(cell) or not _DIGIT.match(cell):  # float() also takes nan and 1_0
-        value = _number(cell, line, column)
-        try:
-            return int(value.numerator) / int(value.denominator)  # rounds correctly
-        except OverflowError:
-            pass
-    elif math.isfinite(float(cell)):
-        return float(cell)
-    raise ValueError(f"line {line}, column {column!r}: {cell!r:.40} is too large for a float")
+    return Data(X, labels)

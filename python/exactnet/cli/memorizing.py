@@ -9,14 +9,14 @@ import time
 from exactnet.base.dataset import Dataset
 from exactnet.cli.arguments import (
     DATA_HELP,
+    add_data_options,
     add_json,
-    add_target,
     add_threads,
     check_output,
     hidden_widths,
 )
-from exactnet.cli.datafiles import read_data
-from exactnet.cli.reporting import facts, sentence
+from exactnet.cli.datafiles import read_named
+from exactnet.cli.reporting import facts, in_lines, sentence
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact.data import Data
 from exactnet.exact.digest import make_claim
@@ -32,7 +32,7 @@ DESCRIPTION = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `exactnet memorize` takes."""
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    add_target(parser)
+    add_data_options(parser)
     parser.add_argument(
         "--hidden",
         metavar="A1xA2",
@@ -65,20 +65,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet memorize` is asked, and return the exit status."""
     check_output(arguments.output, arguments.data)
-    data = Dataset._borrow(*read_data(arguments.data, arguments.target))
+    X, y, lines = read_named(arguments, arguments.data)
+    data = Dataset._borrow(X, y)
     start = time.perf_counter()
-    network = memorize(
-        data,
-        hidden=arguments.hidden,
-        construction=arguments.construction,
-        projection=arguments.projection,
-        scale=arguments.scale,
-        seed=arguments.seed,
-        dtype=arguments.dtype,
-        n_threads=arguments.threads,
-        max_bytes=arguments.max_bytes,
-        progress=True,
-    )
+    with in_lines(lines):
+        network = memorize(
+            data,
+            hidden=arguments.hidden,
+            construction=arguments.construction,
+            projection=arguments.projection,
+            scale=arguments.scale,
+            seed=arguments.seed,
+            dtype=arguments.dtype,
+            n_threads=arguments.threads,
+            max_bytes=arguments.max_bytes,
+            progress=True,
+        )
     seconds = time.perf_counter() - start
     report = verify(network, data, n_threads=arguments.threads, progress=True)
     claim = None
@@ -92,12 +94,12 @@ def run(arguments: argparse.Namespace) -> int:
             "largest_bits": largest,
             "construction_seconds": seconds,
             "output": arguments.output,
-            **facts(report),
+            **facts(report, lines),
         }
         print(json.dumps(result))
     else:
         sizes = ", ".join(map(str, network.layer_sizes))
         print(f"constructed [{sizes}] in {seconds:.3g} s, largest parameter {largest} bits")
-        print(sentence(report))
+        print(sentence(report, lines))
         print(f"wrote {arguments.output}")
     return 0 if report.exact else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 from typing import Any
@@ -13,18 +14,18 @@ import numpy.typing as npt
 from exactnet.base.files import atomic_write
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
+    add_data_options,
     add_max_bytes,
-    add_target,
     check_output,
     load_network,
 )
-from exactnet.cli.datafiles import read_data
+from exactnet.cli.datafiles import read_named
 from exactnet.dense.network import Network
 
 DESCRIPTION = (
     "Print the outputs of NETWORK for every row of DATA, separated by commas: "
-    "floats for a trained network, fractions for a memorized one. If --classify is given and "
-    "DATA has targets, the accuracy goes to stderr."
+    "floats for a trained network, fractions for a memorized one; with --classify its class. If "
+    "DATA has targets then, the accuracy goes to stderr."
 )
 
 
@@ -38,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help=f"{FLOAT_DATA_HELP} for a trained network; targets may be missing",
     )
-    add_target(parser, "; it is not an input")
+    add_data_options(parser, "; it is not an input")
     parser.add_argument(
-        "--classify", action="store_true", help="print the number of the largest output instead"
+        "--classify",
+        action="store_true",
+        help="print the class instead, by its name if the network knows it",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=".csv or .npy to write instead of printing"
@@ -57,32 +60,60 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(arguments.output, arguments.network, arguments.data)
     network = load_network(arguments.network, arguments.max_bytes)
     exact = not isinstance(network, Network)
-    n_features, n_outputs = network.layer_sizes[0], network.layer_sizes[-1]
-    if arguments.classify and n_outputs == 1:
-        raise ValueError(f"{arguments.network}: it has one output, --classify needs several")
     if kind == ".npy" and exact and not arguments.classify:
         raise ValueError(f"{arguments.output}: .npy has no place for exact fractions, .csv has")
-    X, y = read_data(arguments.data, arguments.target, exact=exact, n_features=n_features)
+    classes = network.classes
+    X, y, _ = read_named(
+        arguments,
+        arguments.data,
+        exact=exact,
+        n_features=network.layer_sizes[0],
+        names=None if classes is None else True,
+    )
     result: npt.NDArray[Any]
     if isinstance(network, Network):
-        result = network.predict(X)
+        result = network.classify(X) if arguments.classify else network.predict(X)
     else:
-        result = network.predict(X, progress=True)
-    if arguments.classify:
-        result = np.argmax(result, axis=1)[:, None]
-    lines = (",".join(map(str, row)) + "\n" for row in result)
+        function = network.classify if arguments.classify else network.predict
+        result = function(X, progress=True)
+    codes = result
+    if arguments.classify and classes is not None:
+        result = np.array(classes)[codes]
+    rows = result[:, None] if arguments.classify else result
     if kind == ".npy":
         with atomic_write(arguments.output, binary=True) as file:
-            np.save(file, result[:, 0] if arguments.classify else result)
+            np.save(file, result)
     elif kind == ".csv":
         with atomic_write(arguments.output) as file:
-            file.writelines(lines)
+            _write(file, rows)
     else:
-        sys.stdout.writelines(lines)
+        _write(sys.stdout, rows)
     if arguments.output is not None:
         print(f"wrote {len(result)} rows to {arguments.output}")
-    if arguments.classify and y is not None and np.ndim(y) == 1:
+    targets = _labels(y, classes) if arguments.classify else None
+    if targets is not None:
         sys.stdout.flush()
-        right = sum(bool(c == t) for c, t in zip(result[:, 0].tolist(), y, strict=True))
-        print(f"accuracy {right / len(result):.4f}: {right} of {len(result)}", file=sys.stderr)
+        right = sum(bool(c == t) for c, t in zip(codes.tolist(), targets, strict=True))
+        print(f"accuracy {right / len(codes):.4f}: {right} of {len(codes)}", file=sys.stderr)
     return 0
+
+
+def _write(file: Any, rows: npt.NDArray[Any]) -> None:
+    """Write rows as CSV; only names of classes may need quotes."""
+    if rows.dtype.kind == "U":
+        csv.writer(file, lineterminator="\n").writerows(rows.tolist())
+    else:
+        file.writelines(",".join(map(str, row)) + "\n" for row in rows)
+
+
+def _labels(y: Any, classes: tuple[str, ...] | None) -> list[Any] | None:
+    """Return targets as codes of classes; None if they are none."""
+    if isinstance(y, list):
+        if classes is None:
+            raise ValueError("the targets are names of classes, of which the network knows none")
+        codes = {name: code for code, name in enumerate(classes)}
+        return [codes.get(name, -1) for name in y]
+    if y is None or (len(y.shape) > 1 and y.shape[1] > 1):
+        return None
+    labels: list[Any] = y.ravel().tolist() if isinstance(y, np.ndarray) else y.rationals(0)
+    return labels

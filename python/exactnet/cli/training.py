@@ -13,21 +13,22 @@ from exactnet.activations import HIDDEN
 from exactnet.base.dataset import Dataset
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
+    add_data_options,
     add_json,
-    add_target,
     add_threads,
     check_output,
     hidden_widths,
 )
-from exactnet.cli.datafiles import Data, read_data
+from exactnet.cli.datafiles import Data, read_named
 from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.initialization import INITS
 from exactnet.dense.layers import LOSSES
 from exactnet.dense.network import Network
 
-# Integers from 0 are taken for classes below the first number, if not said otherwise; and at all
-# below the second, for each is an output of the network.
-_LIKELY_CLASSES, _MOST_CLASSES = 1000, 2**16
+# Integers from 0 are taken for classes, if not said otherwise, below the first number, and if there
+# are no more different ones than the second or a tenth of the rows; and at all below the third, for
+# each is an output of the network.
+_LIKELY_CLASSES, _FEW_CLASSES, _MOST_CLASSES = 1000, 20, 2**16
 
 DESCRIPTION = (
     "Train a dense network by minibatch stochastic gradient descent, print a line "
@@ -38,7 +39,7 @@ DESCRIPTION = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `exactnet train` takes."""
     parser.add_argument("data", metavar="DATA", help=FLOAT_DATA_HELP)
-    add_target(parser)
+    add_data_options(parser)
     parser.add_argument("--test", metavar="DATA", help="data to evaluate after every epoch")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="network file to write"
@@ -47,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--task",
         choices=("classify", "regress"),
         help="classify has an output for every class, regress one for the target; default: "
-        f"classify if the targets are at least two different integers from 0 to "
-        f"{_LIKELY_CLASSES - 1}",
+        "classify if the targets are names, or integers from 0 to "
+        f"{_LIKELY_CLASSES - 1} of which 2 to {_FEW_CLASSES}, or a tenth of the rows, differ",
     )
     parser.add_argument(
         "--hidden",
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet train` is asked, and return the exit status."""
     files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
     check_output(arguments.output, *files)
-    data, task, n_outputs = _read_training_data(files, arguments.target, arguments.task)
+    data, task, n_outputs = _read_training_data(arguments, files)
     # converted and packed once, for training, its validation and the accuracy at its end
     parts = [Dataset._borrow(X, y) for X, y in data]
     loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
@@ -108,6 +109,12 @@ def run(arguments: argparse.Namespace) -> int:
     rate = arguments.learning_rate
     if rate is None:
         rate = 3.0 if loss == "quadratic" else 0.1
+    said, other = (
+        (f"{n_outputs} classes", "regress takes targets as numbers")
+        if task == "classify"
+        else (f"{n_outputs} outputs", "classify takes integers as classes")
+    )
+    hint = "" if arguments.task or isinstance(data[0][1], list) else f" (--task {other})"
     network = Network(
         [data[0][0].shape[1], *arguments.hidden, n_outputs],
         activations=[arguments.activation] * len(arguments.hidden) + [output],
@@ -116,6 +123,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     def print_epoch(_: Network, epoch: int, history: History) -> None:
+        if epoch == 0:  # by now nothing is wrong with the data
+            print(f"task: {task}, {said}{hint}")
         print(epoch_line(epoch, arguments.epochs, history), flush=True)
 
     try:
@@ -158,28 +167,46 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_training_data(
-    files: list[str], target: str | None, task: str | None
-) -> tuple[list[Data], str, int]:
+    arguments: argparse.Namespace, files: list[str]
+) -> tuple[list[tuple[Any, Any]], str, int]:
     """Return (X, y) of every file, the task and the number of outputs it needs."""
-    data = [read_data(file, target, exact=False) for file in files]
-    for file, (X, _) in zip(files, data, strict=True):
+    found: list[Data] = []
+    for file in files:  # their targets are all names of classes, or none is
+        names = isinstance(found[0].y, list) if found else None
+        found.append(read_named(arguments, file, exact=False, names=names))
+        X = found[-1].X
         if X.ndim != 2 or not len(X):
             raise ValueError(f"{file}: X must be (samples, features), not of shape {X.shape}")
-    labels = [_as_labels(y) for _, y in data]
-    first, y = labels[0], data[0][1]
+    y, task = found[0].y, arguments.task
+    if isinstance(y, list):
+        if task == "regress":
+            raise ValueError(f"{files[0]}: to regress, targets must be numbers, not {y[0]!r:.40}")
+        n_classes = len(set(y))
+        if n_classes < 2:
+            raise ValueError(f"{files[0]}: all targets are {y[0]!r:.40}, there is one class")
+        return [(X, y) for X, y, _ in found], "classify", n_classes
+    labels = [_as_labels(data.y) for data in found]
     if task is None:
-        likely = first is not None and first.min() < first.max() < _LIKELY_CLASSES
-        task = "classify" if likely else "regress"
+        task = "classify" if labels[0] is not None and _likely(labels[0]) else "regress"
     if task == "regress":
-        return data, task, y.shape[1] if y.ndim == 2 else 1
-    for k, found in enumerate(labels):
-        if found is None:
+        return [(X, y) for X, y, _ in found], task, y.shape[1] if y.ndim == 2 else 1
+    data = []
+    for file, (X, _, _), classes in zip(files, found, labels, strict=True):
+        if classes is None:
             raise ValueError(
-                f"{files[k]}: to classify, targets must be integers from 0 to {_MOST_CLASSES - 1}; "
+                f"{file}: to classify, targets must be integers from 0 to {_MOST_CLASSES - 1}; "
                 "--task regress takes others"
             )
-        data[k] = data[k][0], found
+        data.append((X, classes))
     return data, task, max(2, int(data[0][1].max()) + 1)
+
+
+def _likely(labels: npt.NDArray[np.int64]) -> bool:
+    """Whether targets that could be classes are."""
+    n_different = len(np.unique(labels))
+    return labels.max() < _LIKELY_CLASSES and 2 <= n_different <= max(
+        _FEW_CLASSES, len(labels) // 10
+    )
 
 
 def _as_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:

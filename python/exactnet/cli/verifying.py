@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.cli.arguments import DATA_HELP, add_json, add_target, add_threads
-from exactnet.cli.datafiles import read_data
+from exactnet.base.progress import ProgressBar
+from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json, add_threads
+from exactnet.cli.datafiles import read_named
 from exactnet.cli.reporting import facts, sentence
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.verification import verify
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `exactnet verify` takes."""
     parser.add_argument("network", metavar="NETWORK", help="file that `exactnet memorize` wrote")
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    add_target(parser)
+    add_data_options(parser)
     parser.add_argument(
         "--max-bytes", type=int, default=2**30, help="refuse larger network files; default: 1 GiB"
     )
@@ -32,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet verify` is asked, and return the exit status."""
     network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
-    X, y = read_data(arguments.data, arguments.target)
+    names = None if network.classes is None else True
+    X, y, lines = read_named(arguments, arguments.data, names=names)
     report = verify(network, X, y, n_threads=arguments.threads, progress=True)
-    print(json.dumps(facts(report)) if arguments.json else sentence(report))
+    print(json.dumps(facts(report, lines)) if arguments.json else sentence(report, lines))
     return 0 if report.exact else 1

@@ -27,7 +27,7 @@ from exactnet.base.memory import available_memory
 from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
 # The core's 64-bit path subtracts and adds numerators; this leaves room for that.
-_SMALL = 2**62
+SMALL = 2**62
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def _from_integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         part = result[r : r + step]
         part[...] = array[r : r + step]
         if array.dtype.itemsize == 8 and part.size:
-            small = small and -_SMALL < int(part.min()) and int(part.max()) < _SMALL
+            small = small and -SMALL < int(part.min()) and int(part.max()) < SMALL
     return result.view(np.int64) if small else result.astype(object)
 
 
@@ -322,7 +322,7 @@ def _from_floats(
                 up >= 0, mantissa << np.clip(up, 0, 62), mantissa >> np.clip(-up, 0, 62)
             )
         else:
-            before = _check_column(before, len(array), highest, name, c, limit)
+            before = check_column(before, len(array), highest, name, c, limit)
             column_numerators = np.array(
                 [
                     m << u if u >= 0 else m >> -u
@@ -355,9 +355,9 @@ def _from_rows(
                 where = f"{name} column {labels[c]!r} row".replace("%", "%%") + " %d"
             ratios = [to_ratio(cell, where, r) for r, cell in enumerate(cells)]
             common = math.lcm(*{d for _, d in ratios})
-            before = _check_column(before, len(rows), common.bit_length(), name, c, limit)
+            before = check_column(before, len(rows), common.bit_length(), name, c, limit)
             column = [n * (common // d) for n, d in ratios]
-        small = small and -_SMALL < min(column) and max(column) < _SMALL
+        small = small and -SMALL < min(column) and max(column) < SMALL
         columns.append(column)
         denominators.append(common)
     numerators = np.empty((len(rows), width), dtype=np.int64 if small else object)
@@ -366,7 +366,7 @@ def _from_rows(
     return Table(numerators, denominators)
 
 
-def _check_column(before: int, rows: int, bits: int, name: str, c: int, limit: int | None) -> int:
+def check_column(before: int, rows: int, bits: int, name: str, c: int, limit: int | None) -> int:
     """Refuse a column that with those before it would not fit into memory, before scaling it."""
     predicted = before + rows * bits // 8
     if predicted > 2**17 and predicted > (available_memory() // 4 if limit is None else limit):

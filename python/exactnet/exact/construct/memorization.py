@@ -36,6 +36,12 @@ SCALES = ("least", "worst_case")
 _BLAS_BYTES = 2**26
 
 
+class ConflictError(ValueError):
+    """Two rows of X are equal and their targets are not."""
+
+    rows: tuple[int, int]
+
+
 def capacity(a1: int, a2: int, outputs: int = 1) -> int:
     """Return how many points hidden widths (a1, a2) reproduce for certain.
 
@@ -354,10 +360,12 @@ def _merge_duplicates(
             pair = targets.rows(np.array([first[row], row]))
             columns = [pair.rationals(c) for c in range(targets.shape[1])]
             a, b = (", ".join(str(column[k]) for column in columns) for k in (0, 1))
-            raise ValueError(
+            error = ConflictError(
                 f"rows {int(first[row])} and {row} of X are equal but their targets differ: "
                 f"{a} and {b}"
             )
+            error.rows = int(first[row]), int(row)
+            raise error
     return np.flatnonzero(kept)
 
 

@@ -1,0 +1,411 @@
+"""CSV files: plain rows by the core, any other cell by cell, with an error that says its place."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from exactnet import _core
+from exactnet.base.progress import ProgressBar
+from exactnet.cli.cells import exact_number, is_missing, is_number, to_float
+
+_LINE_END = re.compile(rb"\r\n?|\n")
+_SPACE = " \t\r\n"  # around cells
+_HEAD = 10  # rows that tell what a file is like
+_CHUNK = 2**20
+_IGNORED, _NUMBER, _TEXT = range(3)  # columns, as the core counts them
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a user says of a CSV file.
+
+    Attributes
+    ----------
+    ignore : sequence of str
+        Columns that do not count, by name or number.
+    decimal : {".", ","}
+    drop_missing : bool
+        Leave out rows with a missing cell, and say on stderr how many.
+    """
+
+    ignore: Sequence[str] = ()
+    decimal: str = "."
+    drop_missing: bool = False
+
+
+def read_csv(
+    path: str,
+    target: str | None,
+    dialect: Dialect,
+    *,
+    exact: bool,
+    n_features: int | None,
+    names: bool | None,
+) -> tuple[Any, Any, npt.NDArray[np.int64]]:
+    """Read (X, y, lines), as `read_data` says."""
+    with open(path, "rb") as file, ProgressBar(f"reading {os.path.basename(path)}") as bar:
+        reader = _Reader(_Source(file, bar), target, dialect, exact, n_features, names)
+        result = reader.read()
+        bar(1.0)
+    if reader.n_dropped:
+        print(
+            f"{path}: dropped {reader.n_dropped} rows with missing cells, "
+            f"{len(result[2])} are left",
+            file=sys.stderr,
+        )
+    return result
+
+
+class _Source:
+    """The text of a file, from the row to be read next."""
+
+    def __init__(self, file: BinaryIO, bar: ProgressBar) -> None:
+        self._file, self._bar = file, bar
+        self._size = os.fstat(file.fileno()).st_size
+        self._n_read = 0
+        self.text = b""
+        self.is_ascii = True
+        self.position = self.line = 0  # of the next row, in `text` and in lines before it
+        self.at_end = False
+        self.more()
+        self.text = self.text.removeprefix(b"\xef\xbb\xbf")
+
+    def more(self) -> None:
+        """Read on; long rows in ever larger parts."""
+        part = self._file.read(max(_CHUNK, len(self.text)))
+        self.at_end = not part
+        self._n_read += len(part)
+        self.text += part
+        self.is_ascii = self.text.isascii()
+        self._bar(min(1.0, self._n_read / self._size) if self._size else 0.0)
+
+    def forget(self) -> None:
+        """Drop what has been read."""
+        self.text, self.position = self.text[self.position :], 0
+
+    def row(self, delimiter: str) -> list[str] | None:
+        """Return the cells of the next row, None at the end; blank lines are no rows."""
+        reader = csv.reader(self._lines(), delimiter=delimiter, skipinitialspace=True, strict=True)
+        try:
+            row = next(filter(None, reader), None)
+        except csv.Error as error:
+            raise ValueError(f"line {self.line}: {error}") from None
+        return None if row is None else [cell.strip(_SPACE) for cell in row]
+
+    def head(self, delimiter: str) -> tuple[list[list[str]], bool]:
+        """Return the first rows, and whether nothing is wrong there; they are still to be read."""
+        before = self.position, self.line
+        rows: list[list[str]] = []
+        try:
+            while len(rows) < _HEAD and (row := self.row(delimiter)) is not None:
+                rows.append(row)
+        except UnicodeDecodeError:
+            raise
+        except ValueError:
+            return rows, False
+        finally:
+            self.position, self.line = before
+        return rows, True
+
+    def _lines(self) -> Iterator[str]:
+        start = self.position
+        while True:
+            match = _LINE_END.search(self.text, start)
+            if self.at_end or (match is not None and match.end() < len(self.text)):
+                stop = len(self.text) if match is None else match.end()
+                if stop == self.position:
+                    return
+                line = self.text[self.position : stop].decode()
+                self.position, self.line = stop, self.line + 1
+                start = stop
+                yield line
+            else:  # a line end may be the first half of one
+                start = max(self.position, len(self.text) - 1)
+                self.more()
+
+
+class _Part(NamedTuple):
+    """A few rows: their numbers (rows, columns) as the core reads them, and their lines (rows,)."""
+
+    values: npt.NDArray[Any]
+    exponents: npt.NDArray[Any]  # empty for floats
+    highs: npt.NDArray[Any]  # empty where all are 0
+    lines: npt.NDArray[Any]
+
+
+class _Reader:
+    """What is read of a file, and how."""
+
+    def __init__(
+        self,
+        source: _Source,
+        target: str | None,
+        dialect: Dialect,
+        exact: bool,
+        n_features: int | None,
+        names: bool | None,
+    ) -> None:
+        self._source, self._dialect, self._exact = source, dialect, exact
+        self._delimiter = _delimiter(source, dialect.decimal)
+        rows, _ = source.head(self._delimiter)
+        if not rows:
+            raise ValueError("the file is empty")
+        self._has_header = self._is_header(rows[0], {target, *dialect.ignore})
+        header = rows[0] if self._has_header else None
+        self._rows = rows[self._has_header :]
+        self._names = header or [str(k) for k in range(len(rows[0]))]
+        ignored = ignored_columns(dialect.ignore, header, len(rows[0]), target)
+        self._target = column(target, header, len(rows[0]), n_features, ignored)
+        kinds = [_IGNORED if k in ignored else _NUMBER for k in range(len(rows[0]))]
+        if self._target is not None and (
+            self._holds_text(self._target) if names is None else names
+        ):
+            kinds[self._target] = _TEXT
+        self._kinds = kinds
+        self._numbers = [k for k, kind in enumerate(kinds) if kind == _NUMBER]
+        self._features = [k for k in self._numbers if k != self._target]
+        if not self._features:
+            raise ValueError("there are no columns besides the target")
+        self.n_dropped = 0
+        self._n_rows = 0
+        self._parts: list[_Part] = []
+        self._others: dict[int, dict[int, Any]] = {}  # column, row: what is not in a part
+        self._labels: list[str] = []
+        self._known: dict[bytes, str] = {}  # labels as they stand in the file
+
+    def read(self) -> tuple[Any, Any, npt.NDArray[np.int64]]:
+        source = self._source
+        if self._has_header:
+            source.row(self._delimiter)
+        while True:
+            start = source.position
+            values, exponents, highs, texts, lines, position, line, odd = _core.read_rows(
+                source.text,
+                start,
+                source.line,
+                source.at_end,
+                self._delimiter,
+                self._dialect.decimal,
+                bytes(self._kinds),
+                self._exact,
+            )
+            if not source.is_ascii:
+                source.text[start:position].decode()
+            if len(lines):
+                self._add(_Part(values, exponents, highs, lines), texts)
+            source.position, source.line = position, line
+            if odd:
+                self._read_row()
+            elif source.at_end:
+                break
+            else:
+                source.forget()
+                source.more()
+        if not self._n_rows:
+            where = "without a missing cell" if self.n_dropped else "below the header"
+            raise ValueError(f"there are no rows {where}")
+        return self._result()
+
+    def _add(self, part: _Part, texts: npt.NDArray[np.int64]) -> None:
+        """Take plain rows; labels are looked at here, each different one once."""
+        if texts.size:
+            text = self._source.text
+            cells = [text[start:stop] for start, stop in texts.tolist()]
+            for cell in set(cells) - self._known.keys():
+                self._known[cell] = cell.decode()
+            labels = [self._known[cell] for cell in cells]
+            if any(map(is_missing, set(labels))):
+                missing = [is_missing(label) for label in labels]
+                if not self._dialect.drop_missing:
+                    k = missing.index(True)
+                    raise self._missing(labels[k], int(part.lines[k]))
+                kept = np.flatnonzero(~np.array(missing))
+                self.n_dropped += len(labels) - len(kept)
+                labels = [labels[k] for k in kept]
+                part = _Part(*(array[kept] if array.size else array for array in part))
+            self._labels += labels
+        self._parts.append(part)
+        self._n_rows += len(part.lines)
+
+    def _read_row(self) -> None:
+        """Take the next row, whatever it is."""
+        cells = self._source.row(self._delimiter)
+        if cells is None:
+            return
+        line = self._source.line
+        if len(cells) != len(self._names):
+            raise ValueError(
+                f"line {line} has {len(cells)} cells, the first line has {len(self._names)}"
+            )
+        if self._dialect.drop_missing and any(
+            kind != _IGNORED and is_missing(cell)
+            for kind, cell in zip(self._kinds, cells, strict=True)
+        ):
+            self.n_dropped += 1
+            return
+        values: list[Any] = [self._number(cells[k], line, k) for k in self._numbers]
+        for k, kind in enumerate(self._kinds):
+            if kind == _TEXT:
+                if is_missing(cells[k]):
+                    raise self._missing(cells[k], line)
+                self._labels.append(cells[k])
+        if self._exact:
+            for k, value in zip(self._numbers, values, strict=True):
+                if type(value) is not tuple:
+                    self._others.setdefault(k, {})[self._n_rows] = value
+            values = [value if type(value) is tuple else (0, 0) for value in values]
+            array: npt.NDArray[Any] = np.array([m for m, _ in values], np.int64)
+            exponents = np.array([e for _, e in values], np.int16)[None]
+        else:
+            array, exponents = np.array(values), np.empty((0, 0), np.int16)
+        none = np.empty((0, 0), np.int64)
+        self._parts.append(_Part(array[None], exponents, none, np.array([line])))
+        self._n_rows += 1
+
+    def _result(self) -> tuple[Any, Any, npt.NDArray[np.int64]]:
+        """Put the parts together, each of which is freed then."""
+        n, wide = self._n_rows, any(part.highs.size for part in self._parts)
+        columns = [self._features, [k for k in self._numbers if k == self._target]]
+        places = [[self._numbers.index(k) for k in ks] for ks in columns]
+        kind = np.int64 if self._exact else np.float64
+        values: list[npt.NDArray[Any]] = [np.empty((n, len(ks)), kind) for ks in places]
+        exponents = [np.empty((n, len(ks) if self._exact else 0), np.int16) for ks in places]
+        highs = [np.zeros((n, len(ks) if wide else 0), np.int64) for ks in places]
+        lines = np.empty(n, np.int64)
+        start = 0
+        self._parts.reverse()
+        while self._parts:
+            part = self._parts.pop()
+            rows = slice(start, start + len(part.lines))
+            for k, there in enumerate(places):
+                values[k][rows] = part.values[:, there]
+                if self._exact:
+                    exponents[k][rows] = part.exponents[:, there]
+                if part.highs.size:
+                    highs[k][rows] = part.highs[:, there]
+            lines[rows] = part.lines
+            start = rows.stop
+        y: Any
+        if not places[1]:
+            y = self._labels or None
+        elif not self._exact:
+            y = values[1].ravel()
+        else:
+            y = self._table(columns[1], values[1], exponents[1], highs[1], "y")
+        if not self._exact:
+            return values[0], y, lines
+        return self._table(columns[0], values[0], exponents[0], highs[0], "X"), y, lines
+
+    def _table(self, columns: list[int], *decimals: Any) -> Any:
+        from exactnet.exact.decimals import table_of_decimals  # gmpy2, which floats do without
+
+        others = {c: self._others[k] for c, k in enumerate(columns) if k in self._others}
+        return table_of_decimals(others, *decimals)
+
+    def _is_header(self, first: list[str], wanted: set[str | None]) -> bool:
+        """Whether the first row holds names.
+
+        That is so if no cell is a number, or if a column is called by one that is none. Anything
+        else is data: a typing error in the first row must not make it disappear.
+        """
+        names = [cell for cell in first if not is_number(cell, self._dialect.decimal)]
+        return len(names) == len(first) or not wanted.isdisjoint(names)
+
+    def _holds_text(self, k: int) -> bool:
+        """Whether most cells of a column are no numbers, of those at the head that are there."""
+        cells = [row[k] for row in self._rows if k < len(row) and not is_missing(row[k])]
+        texts = [cell for cell in cells if not is_number(cell, self._dialect.decimal)]
+        return 2 * len(texts) > len(cells)
+
+    def _number(self, cell: str, line: int, k: int) -> Any:
+        where = f"line {line}, column {self._names[k]!r}: {cell!r:.40}"
+        if not is_number(cell, self._dialect.decimal):
+            raise ValueError(f"{where} is not a number{self._remedy(cell, k)}")
+        cell = cell.replace(",", ".")
+        return exact_number(cell, where) if self._exact else to_float(cell, where)
+
+    def _missing(self, cell: str, line: int) -> ValueError:
+        k = self._kinds.index(_TEXT)
+        where = f"line {line}, column {self._names[k]!r}: {cell!r:.40}"
+        return ValueError(f"{where} is not the name of a class{self._remedy(cell, k)}")
+
+    def _remedy(self, cell: str, k: int) -> str:
+        if is_missing(cell):
+            return "; --missing drop leaves out rows with missing cells"
+        if self._dialect.decimal == "." and is_number(cell, ","):
+            return "; --decimal , takes decimal commas"
+        if k != self._target and self._holds_text(k):
+            return f"; --ignore {shlex.quote(self._names[k])} leaves out a column"
+        return ""
+
+
+def _delimiter(source: _Source, decimal: str) -> str:
+    """Return what separates cells: it gives the first rows the same number of them, at least two.
+
+    If that can be said of none, it is the one of which the first row has most.
+    """
+    heads = {mark: source.head(mark) for mark in (";\t" if decimal == "," else ";,\t")}
+    for mark, (rows, good) in heads.items():
+        if good and rows and len(rows[0]) > 1 and len(set(map(len, rows))) == 1:
+            return mark
+    return max(heads, key=lambda mark: max(map(len, heads[mark][0][:1]), default=0))
+
+
+def ignored_columns(
+    ignore: Sequence[str], header: list[str] | None, n_columns: int, target: str | None
+) -> set[int]:
+    """Return the numbers of the columns to be ignored."""
+    ignored = {_named(name, header, n_columns) for name in ignore}
+    if target is not None and _named(target, header, n_columns) in ignored:
+        raise ValueError(f"column {target!r} is the target, it cannot be ignored")
+    return ignored
+
+
+def column(
+    target: str | None,
+    header: list[str] | None,
+    n_columns: int,
+    n_features: int | None,
+    ignored: set[int],
+) -> int | None:
+    """Return the number of the target column, or None if there need be none."""
+    if target is not None:
+        return _named(target, header, n_columns)
+    names = header or [str(k) for k in range(n_columns)]
+    left = [name for k, name in enumerate(names) if k not in ignored]
+    if n_features is None:
+        raise ValueError(
+            f"name the target column with --target, such as --target {shlex.quote(left[-1])}; "
+            f"the columns are {_listed(left)}"
+            if left
+            else "there are no columns but ignored ones"
+        )
+    if len(left) == n_features:
+        return None
+    hint = "; name the target column with --target" if len(left) - 1 == n_features else ""
+    raise ValueError(f"it has {len(left)} columns but the network takes {n_features}{hint}")
+
+
+def _named(name: str, header: list[str] | None, n_columns: int) -> int:
+    if header is not None and name in header:
+        if header.count(name) > 1:
+            raise ValueError(f"there are {header.count(name)} columns {name!r}")
+        return header.index(name)
+    if name in map(str, range(n_columns)):
+        return int(name)
+    known = f"0 to {n_columns - 1}" if header is None else _listed(header)
+    raise ValueError(f"there is no column {name!r}; the columns are {known}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names if len(names) < 40 else [*names[:20], "...", *names[-3:]])
