@@ -46,7 +46,7 @@ def test_training(benchmark, isa, shape, density):
     y = np.zeros((len(X), sizes[1]), dtype=np.float32)
 
     def train():
-        net.fit(X, y, epochs=5, batch_size=batch, learning_rate=1e-6)
+        net.fit(X, y, epochs=5, batch_size=batch, learning_rate=1e-6, loss="quadratic")
 
     run(benchmark, train, 5 * len(X) * 4 * sizes[0] * sizes[1])
 

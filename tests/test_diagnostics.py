@@ -49,7 +49,7 @@ def test_gradient_norms_vanish_under_sigmoids(np_rng):
 
 def test_gradient_norms_of_float32_are_summed_in_float64():
     net = Network.from_arrays([np.float32([[1e10, 1e10]])], [np.float32([0])], "linear")
-    norm = diagnostics.gradient_norms(net, [[1e10, 1e10]], [[0]])[0]
+    norm = diagnostics.gradient_norms(net, [[1e10, 1e10]], [[0]], "quadratic")[0]
     assert norm == pytest.approx(math.sqrt(2) * 2e30)
 
 

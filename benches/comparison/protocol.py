@@ -170,7 +170,7 @@ def at_once(X, y):
     """Return the time of two trainings in two threads of Python, as a multiple of one's."""
 
     def train(seed):
-        net = Network([X.shape[1], 30, 10], seed=seed)
+        net = Network([X.shape[1], 30, 10], init="normal", seed=seed)
         net.fit(X, y, epochs=5, batch_size=10, learning_rate=3.0)
 
     def both():

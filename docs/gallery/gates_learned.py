@@ -24,7 +24,7 @@ for name in gates.NAMES:
 
 best = 0
 for seed in range(20):
-    line = Network([2, 1], dtype="float64", seed=seed)
+    line = Network([2, 1], init="normal", dtype="float64", seed=seed)
     rule = dict(epochs=1000, batch_size=4, learning_rate=0.5, loss="cross_entropy", shuffle=False)
     history = line.fit(gates.INPUTS, gates.TRUTH["XOR"], **rule)
     rows = zip(gates.truth_table(line), gates.TRUTH["XOR"], strict=True)

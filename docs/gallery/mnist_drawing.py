@@ -12,13 +12,13 @@ from exactnet import Network, plot
 from exactnet.datasets import load_digits
 
 X, y, X_test, y_test = load_digits()
-digits = Network([64, 30, 10], seed=0)
+digits = Network([64, 30, 10], init="normal", seed=0)
 digits.fit(X, y, epochs=30, batch_size=10, learning_rate=3.0)
 print(f"{digits.layer_sizes}: {digits.accuracy(X_test, y_test):.1%} of the test digits right")
 
 figure, axes = plt.subplot_mosaic([["small", "middle"], ["digits", "digits"]], figsize=(8, 7.4),
                                   height_ratios=(1, 1.5))  # fmt: skip
-small, middle = Network([3, 2, 1], seed=0), Network([10, 4, 4], seed=0)
+small, middle = (Network(sizes, init="normal", seed=0) for sizes in ([3, 2, 1], [10, 4, 4]))
 for name, network in (("small", small), ("middle", middle), ("digits", digits)):
     plot.network(network, ax=axes[name])
 

@@ -13,13 +13,14 @@ from exactnet import Network, diagnostics, plot
 from exactnet.datasets import load_digits
 
 # The article's formula on its chain of five units.
-chain = Network([1] * 6, activations=["sigmoid"] * 4 + ["linear"], dtype="float64", seed=0)
+chain = Network([1] * 6, activations=["sigmoid"] * 4 + ["linear"], init="normal",
+                dtype="float64", seed=0)  # fmt: skip
 product, a = np.prod([W.item() for W in chain.weights[1:]]), 0.5
 for W, b in zip(chain.weights[:-1], chain.biases[:-1], strict=True):
     a = 1 / (1 + np.exp(-(W.item() * a + b.item())))
     product *= a * (1 - a)
 # Of the loss 1/2 (output - target)^2, if the target lies 1 below, the derivative is the output's.
-derivative = chain.gradients([[0.5]], chain.predict([[0.5]]) - 1)[0][1].item()
+derivative = chain.gradients([[0.5]], chain.predict([[0.5]]) - 1, "quadratic")[0][1].item()
 print(f"chain of 5 units: derivative {derivative:.3e}, the article's product {product:.3e}")
 assert np.isclose(derivative, product, rtol=1e-9)
 

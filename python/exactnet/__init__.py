@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from exactnet.bridge.approximation import Approximation, approximate
     from exactnet.bridge.certification import FloatCertificate, certificate
     from exactnet.bridge.rounding import RoundingError, rounding_error
-    from exactnet.dense.callbacks import Checkpoint, EarlyStopping
+    from exactnet.dense.callbacks import (
+        Checkpoint,
+        CSVLogger,
+        EarlyStopping,
+        ReduceOnPlateau,
+        StopTraining,
+    )
     from exactnet.dense.history import DivergenceError, History
     from exactnet.dense.network import Network
     from exactnet.dense.sweeping import SweepResult, SweepResults, sweep
@@ -23,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Approximation",
+    "CSVLogger",
     "Checkpoint",
     "Dataset",
     "DivergenceError",
@@ -32,7 +39,9 @@ __all__ = [
     "History",
     "Network",
     "Plan",
+    "ReduceOnPlateau",
     "RoundingError",
+    "StopTraining",
     "SweepResult",
     "SweepResults",
     "VerificationReport",
@@ -58,7 +67,13 @@ _MODULES = {
     "bridge.approximation": ("Approximation", "approximate"),
     "bridge.certification": ("FloatCertificate", "certificate"),
     "bridge.rounding": ("RoundingError", "rounding_error"),
-    "dense.callbacks": ("Checkpoint", "EarlyStopping"),
+    "dense.callbacks": (
+        "CSVLogger",
+        "Checkpoint",
+        "EarlyStopping",
+        "ReduceOnPlateau",
+        "StopTraining",
+    ),
     "dense.history": ("DivergenceError", "History"),
     "dense.network": ("Network",),
     "dense.sweeping": ("SweepResult", "SweepResults", "sweep"),

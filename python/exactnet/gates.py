@@ -104,7 +104,7 @@ def learned(name: str, *, seed: int = 0, epochs: int = 1000) -> tuple[Network, H
     """
     _check_name(name)
     sizes = [2, _HIDDEN, 1] if name == "XOR" else [2, 1]
-    network = Network(sizes, activations="sigmoid", dtype="float64", seed=seed)
+    network = Network(sizes, activations="sigmoid", init="normal", dtype="float64", seed=seed)
     history = network.fit(
         INPUTS,
         TRUTH[name],

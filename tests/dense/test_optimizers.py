@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from conftest import random_network, slow
-from exactnet import Checkpoint, DivergenceError, EarlyStopping, Network, datasets, schedules
-from exactnet.dense.callbacks import StopTraining
+from exactnet import (
+    Checkpoint,
+    DivergenceError,
+    EarlyStopping,
+    Network,
+    ReduceOnPlateau,
+    StopTraining,
+    datasets,
+    schedules,
+)
 
 SIZES = [70, 12, 5, 3]
 
@@ -294,7 +302,7 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
             callbacks = pickle.loads(pickle.dumps(callbacks))
         return net, callbacks
 
-    stopped = 0
+    stopped = reduced = 0
     for case in range(slow(1500, 100)):
         n, n_classes = rng.randrange(5, 30), rng.randrange(2, 4)
         X, y = np_rng.normal(size=(n, 6)), np_rng.integers(0, n_classes, n)
@@ -307,16 +315,20 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
             alpha=1e-3,
             clip_norm=rng.choice([None, 0.3]),
             sample_weight=rng.choice([None, np_rng.random(n) + 0.1]),
-            validation_data=(np_rng.normal(size=(9, 6)), np_rng.integers(0, n_classes, 9)),
             record_gradient_norms=rng.random() < 0.2,
             **OPTIMIZERS[case // 4 % 4],
         )
+        if rng.random() < 0.5:
+            options["validation_split"] = 0.3
+        else:
+            held_out = np_rng.normal(size=(9, 6)), np_rng.integers(0, n_classes, 9)
+            options["validation_data"] = held_out
         kinds = rng.choice(["", "loss", "val_loss", "val_accuracy"])
         path, patience = tmp_path / "checkpoint", rng.randrange(1, 4)
 
         def new_callbacks(kinds=kinds, path=path, patience=patience):
             stop = [EarlyStopping(kinds, patience)] if kinds else []
-            return [*stop, Checkpoint(path, every=2)]
+            return [*stop, ReduceOnPlateau("val_loss", 0.3, 1), Checkpoint(path, every=2)]
 
         first, epochs = rng.randrange(1, 5), rng.randrange(5, 9)
         dtype = rng.choice(["float32", "float64"])
@@ -335,7 +347,8 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
             X, y, epochs=epochs, initial_epoch=parts.epochs_trained, callbacks=second, **options
         )
         assert everything(parts) == everything(whole)
-        for name in ("loss", "val_loss", "val_accuracy", "gradient_norms"):
+        reduced += len(set(history.learning_rate)) > 1 and case % 4 == 0
+        for name in ("loss", "val_loss", "val_accuracy", "learning_rate", "gradient_norms"):
             assert getattr(before, name) + getattr(after, name) == getattr(history, name)
         assert saved == (everything(Network.load(path)) if path.exists() else None)
         if kinds:
@@ -343,6 +356,7 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
             stopped += len(history.loss) < epochs
         path.unlink(missing_ok=True)
     assert stopped > 3
+    assert reduced > 3
 
 
 def test_epochs_are_counted(np_rng, tmp_path, capsys):
@@ -521,6 +535,8 @@ def test_interrupts_leave_state_and_epochs_of_the_weights(np_rng):
                 interrupted += 1
             if net.epochs_trained == 0:
                 continue
+            # which may not be recorded as far as that
+            assert len(net.history.loss) in (net.epochs_trained, net.epochs_trained - 1)
             # an epoch is one batch: it may be in the weights and not yet be counted
             assert numbers(net) in states[net.epochs_trained - 1 : net.epochs_trained + 1]
     finally:

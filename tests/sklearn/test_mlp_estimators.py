@@ -230,7 +230,7 @@ def test_a_training_that_diverges_does_not_blame_the_data():
         solver="sgd", activation="identity", learning_rate_init=1, early_stopping=True,
         max_iter=20, random_state=0,
     )  # fmt: skip
-    with pytest.raises(ValueError, match="a smaller learning_rate may help") as error:
+    with pytest.raises(ValueError, match="take a smaller learning_rate") as error:
         model.fit(data, targets)
     assert "Input" not in str(error.value)
     assert "\n" not in str(error.value)

@@ -128,7 +128,7 @@ def all_digits() -> dict[str, Any]:
 def trained_digits() -> dict[str, Any]:
     """Train a network of floats on the digits, as Nielsen's book does on MNIST."""
     X_train, y_train, X_test, y_test = load_digits()
-    network = Network([64, 30, 10], seed=0)
+    network = Network([64, 30, 10], init="normal", seed=0)
     start = time.perf_counter()
     network.fit(X_train, y_train, epochs=30, batch_size=10, learning_rate=3.0)
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.activations import HIDDEN
+from exactnet.activations import HIDDEN, LAST
 from exactnet.base.dataset import Dataset
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
@@ -66,8 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output-activation",
-        choices=(*HIDDEN, "softmax"),
-        help="default: sigmoid to classify, softmax with cross_entropy, linear to regress",
+        choices=(*HIDDEN, *LAST),
+        help="default: sigmoid to classify, softmax with cross_entropy, linear to regress, exp "
+        "with poisson",
     )
     parser.add_argument(
         "--loss", choices=LOSSES, help="default: quadratic to classify, mse to regress"
@@ -105,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output_activation
     if output is None:
         classes = "softmax" if loss == "cross_entropy" else "sigmoid"
-        output = classes if task == "classify" else "linear"
+        numbers = "exp" if loss == "poisson" else "linear"
+        output = classes if task == "classify" else numbers
     rate = arguments.learning_rate
     if rate is None:
         rate = 3.0 if loss == "quadratic" else 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -15,6 +16,15 @@ from exactnet.base.labels import class_names, encode, listed, texts
 from exactnet.dense.layers import Layers
 
 Array: TypeAlias = npt.NDArray[Any]
+
+# Outputs of activations, where they are not all numbers.
+_RANGES: dict[str, tuple[int, float]] = {
+    "sigmoid": (0, 1),
+    "softmax": (0, 1),
+    "tanh": (-1, 1),
+    "relu": (0, np.inf),
+    "exp": (0, np.inf),
+}
 
 # By how much targets of softmax may miss a sum of 1, as rounded ones do.
 _SUM_TOLERANCE = 1e-3
@@ -159,6 +169,7 @@ class Data:
                 raise_not_finite(self._values, name, labels_of(y))
         self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
+        self._extent: tuple[float, float] | None = None
         self._classes: dict[bool, Array | None] = {}
 
     @classmethod
@@ -212,13 +223,35 @@ class Data:
                 f"not from {self._range[0]} to {self._range[1]}"
             )
 
+    def extent(self) -> tuple[float, float]:
+        """Return the least and the greatest target; looks at them once."""
+        if self._values is None:
+            return 0.0, 1.0
+        if self._extent is None:
+            self._extent = float(self._values.min()), float(self._values.max())
+        return self._extent
+
+    def out_of_range(self, activation: str) -> str:
+        """Say in a line that outputs of an activation cannot reach the targets, if they cannot."""
+        if activation not in _RANGES:
+            return ""
+        low, high = _RANGES[activation]
+        least, greatest = self.extent()
+        if low <= least and greatest <= high:
+            return ""
+        reach = f"lie from {low} to {high}" if high < np.inf else f"are at least {low}"
+        return (
+            f"y reaches {greatest if greatest > high else least:g} but {activation} outputs "
+            f"{reach}: use activations=[..., 'linear'], or scale y"
+        )
+
     def _check_probabilities(self, softmax: bool, name: str) -> None:
         values = self._values
         if values is None or softmax in self._probable:
             return
-        outside = np.argwhere((values < 0) | (values > 1))
-        if len(outside):
-            r, c = outside[0]
+        least, greatest = self.extent()
+        if least < 0 or greatest > 1:
+            r, c = np.argwhere((values < 0) | (values > 1))[0]
             raise ValueError(
                 f"{name}[{r}, {c}] is {values[r, c]}: cross_entropy needs targets from 0 to 1"
             )
@@ -233,14 +266,27 @@ class Data:
         self._probable.add(softmax)
 
     def _check_counts(self, name: str) -> None:
-        if self._values is None:
-            return
-        below = np.argwhere(self._values < 0)
-        if len(below):
-            r, c = below[0]
+        if self._values is not None and self.extent()[0] < 0:
+            r, c = np.argwhere(self._values < 0)[0]
             raise ValueError(
                 f"{name}[{r}, {c}] is {self._values[r, c]}: poisson needs targets of at least 0"
             )
+
+    def split(self, share: float) -> tuple[Data, Data]:
+        """Return what `validation_split` leaves for training, and the share of samples it takes."""
+        self.samples.require_finite("X")  # while rows have their numbers
+        train, validation = split_rows(len(self.samples), share)
+        return self._part(train), self._part(validation)
+
+    def _part(self, rows: npt.NDArray[np.intp]) -> Data:
+        part = copy.copy(self)  # what is known of all targets holds for some
+        dtype = self.samples.array.dtype
+        part.samples = Samples(self.samples.array[rows], dtype, "X")
+        part._values = None if self._values is None else self._values[rows]
+        part._labels = None if self._labels is None else self._labels[rows]
+        part.core = _DATA[dtype](part.samples.core, part._values, part._labels)
+        part._classes = {}
+        return part
 
     def classes(self, network: Layers) -> npt.NDArray[np.int64] | None:
         """Return the classes that the targets stand for, (samples,), or None if for none.
@@ -280,6 +326,19 @@ def _own_classes(network: Layers, given: list[str], name: str) -> tuple[str, ...
         f"{n_outputs} output{'s' * (n_outputs > 1)}"
         f"{'' if n_outputs > 1 else f' of {network._names[-1]}'}: {what}"
     )
+
+
+def split_rows(n: int, share: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the rows of n to train with and those to validate with, in ascending order.
+
+    They depend on n and the share alone: every network, and every part of a training, has the same.
+    """
+    count = round(n * share)
+    if not 0 < count < n:
+        to = "validate" if not count else "train"
+        raise ValueError(f"validation_split={share} of {n} samples leaves none to {to} with")
+    order = np.argsort(_core.Generator(n).uniform(n, 1.0), kind="stable")
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def sample_weights(sample_weight: Any, samples: Samples) -> Array:

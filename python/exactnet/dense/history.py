@@ -11,7 +11,15 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 class DivergenceError(ArithmeticError):
-    """The loss of a training, or a parameter, became infinite or not a number."""
+    """The loss of a training, or a parameter, became infinite or not a number.
+
+    Attributes
+    ----------
+    history : History or None
+        Of the epochs before.
+    """
+
+    history: History | None = None
 
 
 @dataclass(repr=False)
@@ -27,6 +35,7 @@ class History:
     val_accuracy : list of float
         Share of validation samples of the right class, if their targets are labels, one-hot rows,
         or 0 and 1 for a single sigmoid.
+    learning_rate : list of float
     seconds : list of float
         Time of training, without validation and callbacks.
     gradient_norms : list of list of float
@@ -37,6 +46,7 @@ class History:
     loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     gradient_norms: list[list[float]] = field(default_factory=list)
 

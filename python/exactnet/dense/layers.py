@@ -17,7 +17,7 @@ from exactnet.activations import LAST, Activation, describe
 from exactnet.base.checks import choice, entries, number, shown
 from exactnet.base.files import parts
 from exactnet.base.labels import Named
-from exactnet.dense.history import OptimizerState
+from exactnet.dense.history import History, OptimizerState
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -45,17 +45,8 @@ class Layers(Named):
         """Take copies of the parameters, and empty the lists, which may be all that holds them."""
         check_shapes(weights, biases)
         n = len(weights)
-        if isinstance(activations, Sequence) and not isinstance(activations, str):
-            what = "a name or an object for all layers, or one for each"
-            self._activations = tuple(entries(activations, "activations", what))
-        else:
-            self._activations = (activations,) * n
-        if len(self._activations) != n:
-            raise ValueError(f"{len(self._activations)} activations for {n} layers")
+        self._activations = per_layer(activations, n)
         described = [describe(a) for a in self._activations]
-        for name, _, _ in described[:-1]:
-            if name in LAST:
-                raise ValueError(f"{name} is for the last layer only")
         self._dtype = np.dtype(dtype)
         self._arrays = {
             kind: [_owned(arrays.pop(0), self._dtype, f"{kind}[{k}]") for k in range(n)]
@@ -68,6 +59,7 @@ class Layers(Named):
         # what the optimiser leaves for the next `fit`
         self._state: OptimizerState | None = None
         self._epochs = 0
+        self._history: History | None = None
         self._trainer: Any = None  # of a `fit` that has not handed these two over
         self._training = threading.Lock()  # held by `fit`
         self._core = _CORE[self._dtype.name](
@@ -125,6 +117,11 @@ class Layers(Named):
         within an epoch, the weights may be some batches ahead.
         """
         return self._after_training()[1]
+
+    @property
+    def history(self) -> History | None:
+        """What the last `fit` recorded, also one that an exception ended; not kept in files."""
+        return self._history
 
     def _after_training(self) -> tuple[OptimizerState | None, int]:
         """Return the optimiser's state and the number of epochs that belong to the weights.
@@ -243,6 +240,23 @@ def check_objective(loss: str | None, quantiles: Any) -> list[float]:
         if not 0 < q < 1:
             raise ValueError(f"quantiles[{k}] must lie between 0 and 1, not {shown(q)}")
     return given
+
+
+def per_layer(
+    activations: Activation | Sequence[Activation], n_layers: int
+) -> tuple[Activation, ...]:
+    """Return the activation of every layer, checked."""
+    if isinstance(activations, Sequence) and not isinstance(activations, str):
+        what = "a name or an object for all layers, or one for each"
+        each = tuple(entries(activations, "activations", what))
+    else:
+        each = (activations,) * n_layers
+    if len(each) != n_layers:
+        raise ValueError(f"{len(each)} activations for {n_layers} layers")
+    for name, _, _ in [describe(a) for a in each][:-1]:
+        if name in LAST:
+            raise ValueError(f"{name} is for the last layer only")
+    return each
 
 
 def check_shapes(weights: list[Array], biases: list[Array]) -> None:

@@ -20,8 +20,8 @@ from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
 from exactnet.dense.data import Data, Samples
 from exactnet.dense.history import History
-from exactnet.dense.initialization import INITS, initial
-from exactnet.dense.layers import DTYPES, Layers
+from exactnet.dense.initialization import INITS, initial, usual_init
+from exactnet.dense.layers import DTYPES, Layers, per_layer
 from exactnet.dense.options import Options, Rate
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ class Network(Layers):
     activations : str, activation object, or a sequence with one per layer
         "linear", "sigmoid", "tanh", "relu", "leaky_relu", "step", "softmax", "exp" or an object of
         `exactnet.activations`. Softmax and exp are for the last layer only.
-    init : {"normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros"}
-        "normal" draws weights and biases from N(0, 1); the others are those of Glorot and Bengio
-        (2010) and of He et al. (2015), with biases 0.
+    init : {"normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "zeros", None}
+        "normal" draws weights and biases from N(0, 1), as textbooks do; the others are those of
+        Glorot and Bengio (2010) and of He et al. (2015), with biases 0. By default "he_normal" for
+        layers of relu and leaky_relu, "glorot_normal" for others.
     dtype : {"float32", "float64"}
     seed : int, optional
         Of the initial weights and of every shuffle: the same seed gives the same network, within
@@ -84,7 +85,7 @@ class Network(Layers):
         layer_sizes: Sequence[int],
         *,
         activations: Activation | Sequence[Activation] = "sigmoid",
-        init: str = "normal",
+        init: str | None = None,
         dtype: str = "float32",
         seed: int | None = None,
     ) -> None:
@@ -92,7 +93,8 @@ class Network(Layers):
         sizes = [positive_integer(n, f"layer_sizes[{k}]") for k, n in enumerate(numbers_of_units)]
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes must name at least inputs and outputs, not {sizes}")
-        choice(init, INITS, "init")
+        if init is not None:
+            choice(init, INITS, "init")
         dtype = dtype.name if isinstance(dtype, np.dtype) else dtype
         choice(dtype, DTYPES, "dtype")
         # as drawn in float64, and as arrays and in the core's order
@@ -108,9 +110,10 @@ class Network(Layers):
         if not is_integer(seed) or not 0 <= seed < 2**64:
             raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {shown(seed)}")
         self._generator: _core.Generator = _core.Generator(int(seed))
+        activations = per_layer(activations, len(sizes) - 1)
         weights, biases = [], []
-        for n_in, n_out in pairwise(sizes):
-            w, b = initial(self._generator, init, n_in, n_out)
+        for (n_in, n_out), activation in zip(pairwise(sizes), activations, strict=True):
+            w, b = initial(self._generator, init or usual_init(activation), n_in, n_out)
             weights.append(w.astype(dtype))
             biases.append(b.astype(dtype))
             del w  # of large layers it would be in the way
@@ -121,7 +124,7 @@ class Network(Layers):
         cls,
         weights: Iterable[Any],
         biases: Iterable[Any],
-        activations: Activation | Sequence[Activation] = "sigmoid",
+        activations: Activation | Sequence[Activation] | None = None,
     ) -> Network:
         """Make a network of given parameters, which are copied.
 
@@ -129,7 +132,8 @@ class Network(Layers):
         ----------
         weights : iterable of array-like (outputs, inputs)
         biases : iterable of array-like (outputs,)
-        activations : as of `Network`
+        activations : as of `Network`, optional
+            By default relu, and linear for the last layer.
 
         Returns
         -------
@@ -167,6 +171,8 @@ class Network(Layers):
         dtype = "float32" if small and floats else "float64"
         network = cls.__new__(cls)
         network._generator = _core.Generator(0)
+        if activations is None:
+            activations = ["relu"] * (len(w_arrays) - 1) + ["linear"]
         network._set(w_arrays, b_arrays, activations, dtype)
         return network
 
@@ -344,9 +350,10 @@ class Network(Layers):
         clip_norm: float | None = None,
         sample_weight: Any = None,
         validation_data: Dataset | tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
         shuffle: bool = True,
         until: float | None = None,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Callback | Iterable[Callback] = (),
         record_gradient_norms: bool = False,
         n_threads: int = 1,
         verbose: bool = False,
@@ -399,15 +406,20 @@ class Network(Layers):
             Factors of the samples' losses, at least 0 and not all 0.
         validation_data : (X, y) or Dataset, optional
             Evaluated after every epoch; it does not influence the training.
+        validation_split : float in [0, 1)
+            Share of the samples to take for that, in place of `validation_data`. They are drawn at
+            random, by their number alone: all networks, and all parts of a training, get the same.
         shuffle : bool
             Take the samples in a new random order in every epoch.
         until : float, optional
             End after the first epoch whose mean loss is below.
-        callbacks : iterable of callable
+        callbacks : callable or iterable of callable
             Called with (network, epoch, history) after every epoch, counted from `initial_epoch`;
-            such as `EarlyStopping` and `Checkpoint`. What one raises ends the training; the weights
-            stay as they are. Methods ``begin(network, epoch)`` and ``finish(network)``, if there
-            are any, are called before the first epoch and after the last.
+            such as `EarlyStopping`, `ReduceOnPlateau`, `Checkpoint` and `CSVLogger`. What one
+            raises ends the training, `StopTraining` in order; the weights stay as they are. If
+            there are such methods, ``begin(network, epoch)`` is called before the first epoch,
+            ``finish(network)`` after the last, and ``change_rate(epoch, rate)`` before each for
+            its learning rate.
         record_gradient_norms : bool
             Fill `History.gradient_norms`, which takes some time.
         n_threads : int
@@ -419,6 +431,12 @@ class Network(Layers):
         Returns
         -------
         History
+            Also as attribute `history` of the network.
+
+        Warns
+        -----
+        UserWarning
+            If outputs of the last activation cannot reach the targets, such as 340 by a sigmoid.
 
         Raises
         ------
@@ -431,10 +449,12 @@ class Network(Layers):
             or at the moment of writing some layers of before and some of after it.
         DivergenceError
             If the loss or a parameter becomes infinite or not a number; parameters, the state of
-            the optimiser and that of the shuffles are those before that epoch.
+            the optimiser and that of the shuffles are those before that epoch. The message says
+            what may help. Its attribute `history` has the epochs before.
         KeyboardInterrupt
             On Ctrl-C, within a fraction of a second; the weights are as after the last finished
-            batch, or as before its epoch if one of those is not finite.
+            batch, or as before its epoch if one of those is not finite. Its attribute `history`
+            has the finished epochs; the last one may not have been validated.
 
         Examples
         --------
@@ -468,6 +488,7 @@ class Network(Layers):
             alpha=alpha,
             dropout=dropout,
             clip_norm=clip_norm,
+            validation_split=validation_split,
             shuffle=shuffle,
             until=until,
             callbacks=callbacks,

@@ -55,9 +55,10 @@ class Options:
     alpha: float = 0.0
     dropout: float | Sequence[float] = 0.0
     clip_norm: float | None = None
+    validation_split: float = 0.0
     shuffle: bool = True
     until: float | None = None
-    callbacks: Iterable[Callback] = ()
+    callbacks: Callback | Iterable[Callback] = ()
     record_gradient_norms: bool = False
     n_threads: int = 1
     verbose: bool = False
@@ -89,6 +90,7 @@ class Options:
         self._check_penalty()
         given["alpha"] = number(self.alpha, "alpha", "at least 0")
         given["dropout"] = _dropout(self.dropout)
+        given["validation_split"] = number(self.validation_split, "validation_split", "in [0, 1)")
         if self.clip_norm is not None:
             given["clip_norm"] = number(self.clip_norm, "clip_norm", "positive")
         if self.until is not None:

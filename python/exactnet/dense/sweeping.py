@@ -51,8 +51,8 @@ class SweepResult:
     Examples
     --------
     >>> from exactnet import sweep
-    >>> configs = [dict(layer_sizes=[1, 1], learning_rate=rate, seed=0) for rate in (0.1, -0.1)]
-    >>> for result in sweep(configs, [[0], [1]], [1, 3]):
+    >>> configs = [dict(layer_sizes=[1, 1], learning_rate=rate) for rate in (0.1, -0.1)]
+    >>> for result in sweep(configs, [[0], [1]], [1, 3], activations="linear"):
     ...     print(result.config["learning_rate"], repr(result.error))
     0.1 None
     -0.1 ValueError('learning_rate must be positive, not -0.1')

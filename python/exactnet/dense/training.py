@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from exactnet import _core
-from exactnet.base.dataset import pair_of
+from exactnet.base.checks import number
+from exactnet.base.dataset import Dataset, pair_of
 from exactnet.base.progress import ProgressBar
 from exactnet.dense.callbacks import StopTraining
-from exactnet.dense.data import Data, sample_weights
+from exactnet.dense.data import Data, sample_weights, split_rows
 from exactnet.dense.history import DivergenceError, History, epoch_line, epoch_postfix
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
+
+Array: TypeAlias = npt.NDArray[Any]
 
 _TRAINERS: dict[np.dtype[Any], Any] = {
     np.dtype("float32"): _core.DenseTrainer32,
     np.dtype("float64"): _core.DenseTrainer64,
 }
+# Magnitude of data, and growth of signals in a layer, that may make a training diverge.
+_LARGE = 10
 # Epochs in one call of the core, when nobody wants to hear of every single one.
 _EPOCHS_PER_CALL = 4096
 
@@ -46,14 +53,19 @@ def fit(
         for k, array in enumerate(network._parameters(kind)):
             if not array.flags.writeable:
                 raise ValueError(f"{kind}[{k}] is read-only: fit would have to write into it")
-    loss, quantiles = network._trainable(options.loss, options.quantiles)
+    objective = network._trainable(options.loss, options.quantiles)
+    loss, _ = objective
     data = Data.of(network, X, y, loss=loss)
-    n = len(data.samples)
-    if n >= 2**32:
-        raise ValueError(f"X has {n} samples; fewer than 2**32 are needed")
     weights = None if sample_weight is None else sample_weights(sample_weight, data.samples)
-    validation = None
+    warning = data.out_of_range(network._names[-1])
+    if warning:
+        warnings.warn(warning, stacklevel=3)
+    validation, share = None, options.validation_split
     if validation_data is not None:
+        if share:
+            raise ValueError(
+                "validation_split and validation_data exclude each other: leave one out"
+            )
         names = "validation X", "validation y"
         validation = Data.of(
             network, *pair_of(validation_data, "validation_data"), names, loss, data.names
@@ -61,6 +73,17 @@ def fit(
         if validation.names not in (None, data.names, network.classes):
             raise ValueError(f"{names[1]} has names of classes but y has numbers")
         validation.samples.require_finite(names[0])
+    elif share:
+        whole = data
+        if weights is not None:
+            weights = weights[split_rows(len(whole.samples), share)[0]]
+        if isinstance(X, Dataset):
+            data, validation = X._prepare((whole, share), lambda: whole.split(share))
+        else:
+            data, validation = whole.split(share)
+    n = len(data.samples)
+    if n >= 2**32:
+        raise ValueError(f"X has {n} samples; fewer than 2**32 are needed")
     trainer = _TRAINERS[network.dtype](
         network._core,
         data.core,
@@ -71,10 +94,11 @@ def fit(
     if not trainer.finite:
         data.samples.require_finite("X")  # which says where
     history = History()
-    epochs, callbacks = options.epochs, list(options.callbacks)
+    epochs = options.epochs
+    callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
     per_call = 1 if validation or callbacks or options.verbose else _EPOCHS_PER_CALL
     bar = ProgressBar(f"0/{epochs}", delay=0.0) if options.verbose else None
-    with _alone(network), bar or nullcontext():
+    with _alone(network), _kept(network, history), bar or nullcontext():
         state, _ = network._after_training()
         if state is not None and state.kind == options.optimizer and options.has_state:
             trainer.set_state(state.first, state.second or [], state.steps)
@@ -93,27 +117,26 @@ def fit(
         while epoch < epochs and not ended:
             _check_parameters(network)
             rates = options.rates(epoch, min(per_call, epochs - epoch))
+            for callback in callbacks:  # with which every call is one epoch
+                if hasattr(callback, "change_rate"):
+                    rate = callback.change_rate(epoch, float(rates[0]))
+                    rates[0] = number(rate, "the result of change_rate", "at least 0")
             progress = poll
             if bar is not None:
                 progress = partial(_show, bar, epoch - options.initial_epoch, n_epochs)
-            losses, seconds, norms, finished = trainer.run(
-                rates,
-                options.shuffle,
-                network._generator,
-                until,
-                progress,
-            )
-            history.loss += losses[:finished].tolist()
-            history.seconds += seconds[:finished].tolist()
-            history.gradient_norms += norms[:finished].tolist()
-            ended = finished > 0 and bool(losses[finished - 1] < until)
+            try:
+                trainer.run(rates, options.shuffle, network._generator, until, progress)
+            finally:  # also of epochs before an interruption
+                finished = _record(history, rates, trainer.recorded)
+            ended = finished > 0 and history.loss[-1] < until
             if finished < len(rates) and not ended:
                 raise DivergenceError(
                     f"the loss or a weight is not finite in epoch {epoch + finished}, counted "
-                    "from 0; the weights are those before it (a smaller learning_rate may help)"
+                    "from 0; the weights are those before it "
+                    f"({_advice(network, data, options, loss, float(rates[finished]))})"
                 )
             if validation is not None:
-                _validate(network, validation, (loss, quantiles), history, poll)
+                _validate(network, validation, objective, history, poll)
             if bar is not None and bar.visible:
                 bar.label, bar.postfix = f"{epoch + 1}/{epochs}", epoch_postfix(history)
                 _show(bar, epoch - options.initial_epoch, n_epochs, 1.0)
@@ -134,6 +157,55 @@ def fit(
 def _show(bar: ProgressBar, done: int, epochs: int, share: float) -> None:
     """Show epochs that are finished, and the share of the next one that is."""
     bar((done + share) / epochs)
+
+
+def _record(history: History, rates: Array, recorded: Any) -> int:
+    """Add what a run of the core has recorded, if it came to that; return its epochs."""
+    if recorded is None:
+        return 0
+    losses, seconds, norms, finished = recorded
+    history.loss += losses[:finished].tolist()
+    history.learning_rate += rates[:finished].tolist()
+    history.seconds += seconds[:finished].tolist()
+    history.gradient_norms += norms[:finished].tolist()
+    return int(finished)
+
+
+@contextmanager
+def _kept(network: Layers, history: History) -> Iterator[None]:
+    """Leave the history with the network, and with what ends the training early."""
+    network._history = history
+    try:
+        yield
+    except (DivergenceError, KeyboardInterrupt) as error:
+        error.history = history  # type: ignore[union-attr]
+        raise
+
+
+def _advice(network: Layers, data: Data, options: Options, loss: str, rate: float) -> str:
+    """Say what may keep a training from divergence, from what the case looks like."""
+    advice = []
+    most = _magnitude(data.samples.array)
+    if most > _LARGE:
+        advice.append(f"scale X, which reaches {most:g}: (X - X.mean(0)) / X.std(0)")
+    low, high = data.extent()
+    if loss in ("mse", "quadratic") and max(-low, high) > _LARGE:
+        advice.append(f"scale y, which reaches {max(-low, high):g}: (y - y.mean()) / y.std()")
+    for name, weights in zip(network._names, network._arrays["weights"], strict=True):
+        # the factor of a layer in the variance of its signals, which he_normal makes 1
+        with np.errstate(over="ignore"):
+            gain = weights.shape[1] * float(np.square(weights, dtype=np.float64).mean()) / 2
+        if name in ("relu", "leaky_relu") and gain > _LARGE:
+            advice.append("start from smaller weights of relu layers: init=None")
+            break
+    smaller = f"a smaller learning_rate, such as {rate / 10:g}"
+    if options.clip_norm is None:
+        smaller += "; clip_norm=1 helps too"
+    return ", or ".join([*advice, f"take {smaller}"])
+
+
+def _magnitude(array: Any) -> float:
+    return max(float(array.max()), -float(array.min()))
 
 
 @contextmanager
