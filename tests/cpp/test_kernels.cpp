@@ -248,6 +248,50 @@ TEST(samples_keep_what_is_not_zero) {
     }
 }
 
+TEST(samples_of_compressed_rows_are_those_of_the_matrix) {
+    Generator generator(8);
+    for (const std::size_t n : {std::size_t{40}, sparse_block, 3 * sparse_block - 1}) {
+        const std::size_t m = 30, width = 16;
+        std::vector<float> x = sparse_rows<float>(generator, m, n), values, space;
+        std::vector<std::int64_t> starts{0};
+        std::vector<std::int32_t> columns;
+        for (std::size_t k = 0; k < m * n; ++k) {
+            if (x[k] != 0 || k % 7 == 0) {  // some of them 0
+                values.push_back(x[k]);
+                columns.push_back(static_cast<std::int32_t>(k % n));
+            }
+            if ((k + 1) % n == 0) starts.push_back(static_cast<std::int64_t>(values.size()));
+        }
+        const Matrix<float> matrix{values.data(), m, n, starts.data(), columns.data()};
+        CHECK(matrix.sparse());
+        CHECK(std::equal(x.begin() + static_cast<std::ptrdiff_t>(2 * n), x.end(),
+                         matrix.rows(2, m - 2, space)));
+        const Samples<float> samples(matrix), expected({x.data(), m, n});
+        CHECK(samples.finite());
+        CHECK(samples.sparse() == expected.sparse());
+        CHECK(samples.sparse() == (n >= 64));
+        for (std::size_t s = 0; s < m; ++s) {
+            samples.prefetch(s);
+            if (!samples.sparse()) {
+                Panels<float> a(1, n, width), b(1, n, width);
+                std::fill_n(a.data(), a.size(), 5.0F);
+                std::fill_n(b.data(), b.size(), 5.0F);
+                samples.copy(s, a, 0);
+                expected.copy(s, b, 0);
+                CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
+                continue;
+            }
+            const SparseRow<float> a = samples.row(s), b = expected.row(s);
+            const std::size_t blocks = (n + sparse_block - 1) / sparse_block;
+            CHECK(std::equal(a.offsets, a.offsets + blocks + 1, b.offsets));
+            CHECK(std::equal(a.values, a.values + a.offsets[blocks], b.values));
+            CHECK(std::equal(a.columns, a.columns + a.offsets[blocks], b.columns));
+        }
+        values[5] = std::nanf("");
+        CHECK(!Samples<float>(matrix).finite());
+    }
+}
+
 TEST(records_grow_where_the_density_was_underestimated) {
     // 512 rows are probed in steps of 2: those between are full
     const std::size_t m = 512, n = 400;
