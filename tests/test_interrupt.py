@@ -106,8 +106,7 @@ elif what == "csv":
     line = ",".join(str(k / 7) for k in range(100)) + "\\n"
     with open("file.csv", "w") as file:
         file.writelines(line for _ in range(20_000))
-    read = lambda: read_data("file.csv", "0", exact=exact)
-    exact = False
+    read = lambda: [read_data("file.csv", "0", exact=exact) for exact in (False, True)]
 elif what == "npy":
     np.save("file.npy", np.zeros((300_000, 100)))
     read = lambda: read_data("file.npy", "0")

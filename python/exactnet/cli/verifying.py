@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json, add_threads
 from exactnet.cli.datafiles import read_named
 from exactnet.cli.reporting import facts, sentence
