@@ -57,9 +57,6 @@ def fit(
     loss, _ = objective
     data = Data.of(network, X, y, loss=loss)
     weights = None if sample_weight is None else sample_weights(sample_weight, data.samples)
-    warning = data.out_of_range(network._names[-1])
-    if warning:
-        warnings.warn(warning, stacklevel=3)
     validation, share = None, options.validation_split
     if validation_data is not None:
         if share:
@@ -93,6 +90,9 @@ def fit(
     )
     if not trainer.finite:
         data.samples.require_finite("X")  # which says where
+    warning = data.out_of_range(network._names[-1])
+    if warning:
+        warnings.warn(warning, stacklevel=3)
     history = History()
     epochs = options.epochs
     callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
