@@ -131,7 +131,7 @@ BAD = [
     ("frame", "message"), BAD, ids=[f"{m[:45]} {k}" for k, (_, m) in enumerate(BAD)]
 )
 def test_errors_name_the_column(frame, message):
-    y = list(range(len(frame)))
+    y = [row % 2 for row in range(len(frame))]
     net = Network([2, 1], seed=0)
     for call in (
         lambda: net.fit(frame, y),

@@ -428,6 +428,28 @@ def test_whole_labels_of_any_type_and_shape(dtype):
                 nets[0].fit(X, given_y)
 
 
+def test_labels_beyond_integers():
+    net = Network([4, 3], activations="softmax", seed=0)
+    for largest, shown in ((1e300, "10000000000"), (2.0**63, "9223372036854775808")):
+        y = CODES.astype(float)
+        y[3] = largest
+        with pytest.raises(ValueError, match=f"^y must lie from 0 to 2, not from 0 to {shown}"):
+            net.fit(X, y)
+
+
+def test_a_dataset_of_two_classes_for_outputs_of_each_kind():
+    data = Dataset(X, (CODES > 0).astype(float))
+    sigmoid = Network([4, 1], activations="sigmoid", seed=0)
+    linear = Network([4, 1], activations="linear", seed=0)
+    codes = Dataset(X, CODES)
+    linear.classes = "a", "b", "c"
+    for _ in range(2):
+        for net in (sigmoid, linear):
+            expected = (net.classify(X) == (CODES > 0)).mean()
+            assert net.accuracy(data) == expected
+        assert linear.accuracy(codes) == (linear.classify(X) == CODES).mean()
+
+
 def test_one_hot_validation_targets_have_accuracy():
     one_hot = np.eye(3)[CODES]
     net = Network([4, 3], activations="softmax", seed=0)

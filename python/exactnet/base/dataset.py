@@ -27,7 +27,7 @@ class Dataset:
 
     Parameters
     ----------
-    X : array-like (points, features)
+    X : array-like (points, features), data frame, or sparse matrix
     y : array-like (points,) or (points, outputs), optional
         What either half takes, names of classes included; None if no function will need it.
 

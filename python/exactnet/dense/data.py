@@ -153,7 +153,8 @@ class Data:
                         "numbers; other targets are (samples, outputs)"
                     )
             self._range = int(array.min()), int(array.max())
-            self._labels = np.require(array, np.int64, ["C", "A"])
+            with np.errstate(invalid="ignore"):  # of what is out of range
+                self._labels = np.require(array, np.int64, ["C", "A"])
         else:
             values = _converted(array, samples.array.dtype)
             self._values = values[:, None] if values.ndim == 1 else values
@@ -170,7 +171,7 @@ class Data:
         self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
         self._extent: tuple[float, float] | None = None
-        self._classes: dict[bool, Array | None] = {}
+        self._classes: dict[tuple[bool, bool], Array | None] = {}
 
     @classmethod
     def of(
@@ -295,18 +296,18 @@ class Data:
         """
         if self._values is None or not network._classifies:
             return self._labels
-        by_largest = network._largest_decides
-        if by_largest not in self._classes:
+        key = network._largest_decides, network._is_binary
+        if key not in self._classes:
             values, classes = self._values, None
-            if not by_largest and not network._is_binary:  # the output is the class
+            if not any(key):  # the output is the class
                 if (values == np.floor(values)).all():
                     classes = values[:, 0].astype(np.int64)
             elif ((values == 0) | (values == 1)).all() and (
                 values.shape[1] == 1 or (values.sum(axis=1) == 1).all()
             ):
                 classes = network._decided(values).astype(np.int64)
-            self._classes[by_largest] = classes
-        return self._classes[by_largest]
+            self._classes[key] = classes
+        return self._classes[key]
 
 
 def _own_classes(network: Layers, given: list[str], name: str) -> tuple[str, ...]:

@@ -261,9 +261,9 @@ class Network(Layers):
         Parameters
         ----------
         X : array-like (samples, features), or Dataset
-        labels : array-like (samples,) of int, or one-hot (samples, outputs)
-            For a single output 0 and 1, of shape (samples,) or (samples, 1). Left out if X is a
-            Dataset, as `y` of the methods below.
+        labels : array-like (samples,) or (samples, 1), or one-hot (samples, outputs)
+            Whole numbers, for a single output 0 and 1, or names of classes as of `fit`. Left out if
+            X is a Dataset, as `y` of the methods below.
         """
         self._check_classifies()
         data = Data.of(self, X, labels, ("X", "labels"))
@@ -286,7 +286,7 @@ class Network(Layers):
         Parameters
         ----------
         X : array-like (samples, features), or Dataset
-        y : array-like (samples, outputs), or integer labels (samples,)
+        y : array-like (samples, outputs), or labels (samples,), as of `fit`
             For cross_entropy from 0 to 1; after softmax, rows sum to 1 to within 1e-3. For pinball
             also (samples,) or (samples, 1), for all outputs. For poisson at least 0.
         loss : {"quadratic", "mse", "cross_entropy", "pinball", "poisson"}, optional
@@ -369,11 +369,15 @@ class Network(Layers):
 
         Parameters
         ----------
-        X : array-like (samples, features), or Dataset
+        X : array-like (samples, features), data frame, sparse matrix, or Dataset
             If most of it is 0, training takes a copy of the rest, and less time. A Dataset is
-            checked, converted and copied so at its first training only.
-        y : array-like (samples, outputs), or integer labels (samples,)
-            Labels are one-hot encoded when the network has more than one output. For cross_entropy
+            checked, converted and copied so at its first training only. Sparse matrices of SciPy
+            are never made dense.
+        y : array-like (samples, outputs), or labels (samples,) or (samples, 1)
+            Labels are one-hot encoded when the network has more than one output: whole numbers from
+            0, or text, the names of classes. These stand for their places in `classes`, or in their
+            sorted order, which then becomes `classes`; as many as outputs, or two for one of
+            sigmoid. Strings of digits are names, too, in the order of text. For cross_entropy
             targets lie from 0 to 1; after softmax, rows sum to 1 to within 1e-3. For pinball one
             target per sample is for all outputs, and integers are no labels.
         epochs : int

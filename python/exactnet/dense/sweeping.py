@@ -175,9 +175,8 @@ def sweep(
         Of each network, arguments of `Network` (``layer_sizes``, ``seed``, ...) and of
         `Network.fit` (``epochs``, ``learning_rate``, ...) together. Callbacks are copied, so that
         networks do not share one that counts; the copies are in ``SweepResult.config``.
-    X : array-like (samples, features), or Dataset
-    y : array-like (samples, outputs), or integer labels (samples,)
-        Left out if X is a Dataset.
+    X, y : as of `Network.fit`
+        y is left out if X is a Dataset.
     n_jobs : int, optional
         Networks to train at a time; by default as many as there are processors for this process.
     validation_data : (X, y) or Dataset, optional

@@ -322,7 +322,7 @@ class ExactNetwork(Named):
         Parameters
         ----------
         x_new : array-like (points, features), or Dataset with targets
-        y_new : array-like (points,) or (points, outputs)
+        y_new : array-like (points,) or (points, outputs), or names of the network's classes
             Left out with a dataset.
         X : array-like (points, features) or Dataset, optional
             All points memorized so far. A network of `memorize`, its copies and pickles know where
