@@ -247,6 +247,21 @@ def test_sparse_data_of_other_types_and_order():
         assert given.nnz == before.nnz  # as it was
 
 
+def test_validation_splits_of_all_data():
+    """The same rows of all of them, with their names of classes."""
+    X, codes = sparse_data()
+    y = np.array(["a", "b", "c"])[codes]
+    results = []
+    for given in (X, sparse.csr_matrix(X), sparse.coo_array(X), pd.DataFrame(X), pl.DataFrame(X)):
+        for data in ((given, y), (Dataset(given, y), None)):
+            net = Network([200, 3], activations="softmax", seed=0)
+            history = net.fit(*data, validation_split=0.2, epochs=2, sample_weight=np.ones(300))
+            assert net.classes == ("a", "b", "c")
+            results.append([*history.loss, *history.val_loss, *history.val_accuracy, *net.weights])
+    for other in results[1:]:
+        assert_same(results[0], other)
+
+
 def test_explicit_zeros_are_zeros():
     X, y = sparse_data()
     full = sparse.csr_array(np.where(X == 0, 7, X))
