@@ -52,6 +52,7 @@ def test_help(capsys, arguments):
         ["memorize", "x.csv", "--hidden", "3"],
         ["plan"],
         ["plan", "--points", "many"],
+        ["plan", "data.csv", "--points", "3"],
         ["train", "x.csv"],
         ["train", "x.csv", "-o", "n", "--hidden", "3x"],
         ["train", "x.csv", "-o", "n", "--activation", "softmax"],

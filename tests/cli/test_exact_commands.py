@@ -228,6 +228,15 @@ def test_plan(run):
     assert "780 x 770" in lines[2]
 
 
+def test_plan_of_data(run, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,b,target\n1,0.5,3\n2,0.25,1\n1,0.5,3\n2,0.5,0\n")
+    status, out, err = run("plan", path, "--target", "target")
+    assert (status, err) == (0, "")
+    assert out.startswith("3 points, 2 features, 1 output\n")
+    assert "DATA has its own" in run("plan", path, "--target", "target", "--features", "3")[2]
+
+
 def test_plan_for_machines(run):
     status, out, err = run("plan", "--points", "60000", "--json")
     assert (status, err) == (0, "")

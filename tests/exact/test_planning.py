@@ -6,12 +6,13 @@ import math
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from conftest import MEMORY
-from exactnet import Plan, capacity, memorize, plan
+from exactnet import Dataset, Plan, capacity, datasets, memorize, plan
 
 # Random points as `plan` assumes them. Prints what was measured, and the prediction.
 SCRIPT = """
@@ -129,6 +130,57 @@ def test_widths_and_parameters_are_those_of_memorize(np_rng, m):
         if n > 9:  # of few values, not all levels may occur
             net = memorize(X, y, construction="integer")
             assert [1, *rows[2].hidden, m] == net.layer_sizes, n
+
+
+def kinds_of_data(np_rng):
+    X, y, _, _ = datasets.load_digits()
+    yield X, y
+    yield (X * 16).astype(int), np.eye(10, dtype=int)[y]
+    floats, labels = np_rng.random((300, 4)), np_rng.integers(0, 10, 300)
+    yield floats, labels
+    yield np.round(floats, 2), np.arange(300)  # decimals, of which floats make long fractions
+    yield floats.astype(np.float32), labels
+    yield floats, np_rng.random(300)
+    yield floats[:, :1], labels
+    yield np.unique(np_rng.integers(0, 2, (400, 25)), axis=0), np.zeros(400)
+    yield [[Fraction(k, 7), Fraction(k * k, 3)] for k in range(100)], list(range(100))
+    yield np_rng.normal(size=(300, 6)) * [1e-9, 1, 0, 1e9, 1, 1], labels
+
+
+def test_bits_of_data_of_every_kind(np_rng):
+    for X, y in kinds_of_data(np_rng):
+        rows = plan(X, y).rows
+        assert len(rows) >= 2
+        for row in rows:
+            dtype = {"dtype": row.dtype} if row.dtype else {}
+            net = memorize(X, y, construction=row.construction, **dtype)
+            if row.construction != "integer":
+                assert [*row.hidden] == net.layer_sizes[1:-1]
+            bits = net.bit_sizes().largest
+            assert bits / 2 <= row.bits <= 2 * bits, (row, bits)
+
+
+def test_sizes_are_those_of_the_data(np_rng):
+    X = np_rng.integers(0, 9, (40, 3))
+    y = np.stack([X.sum(axis=1), X[:, 0]], axis=1)
+    n = len(np.unique(X, axis=0))
+    for result in (plan(X, y), plan(Dataset(X, y)), plan(X.tolist(), y.tolist())):
+        assert (result.n_points, result.n_features, result.outputs) == (n, 3, 2)
+        hidden = [row.hidden for row in plan(n, 3, 2).rows[:2]]
+        assert [row.hidden for row in result.rows[:2]] == hidden
+    names = plan(X, ["even" if v % 2 == 0 else "odd" for v in X[:, 0]])
+    assert (names.n_points, names.outputs) == (n, 1)
+
+
+def test_data_that_are_wrong():
+    for arguments, text in (
+        (([[1], [1]], [1, 2]), "rows 0 and 1 of X are equal but their targets differ"),
+        (([[1], [2]], [1]), "y has 1 rows but X has 2"),
+        (([[1], [2]], [1, 2], 3), "outputs must be left out with data, not 3"),
+        (([], []), "X is empty"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            plan(*arguments)
 
 
 def test_every_row_holds_the_points():

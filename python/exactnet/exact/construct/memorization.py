@@ -210,7 +210,7 @@ def _memorized(
         raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
     digits_of_data = 4 * _digits(points) + 2 * _digits(targets)
     _check_memory(digits_of_data, limit)
-    kept = _merge_duplicates(points, targets, progress)
+    kept = merge_duplicates(points, targets, progress)
     n_points = len(kept)
     if n_points < points.shape[0]:
         data = data.rows(kept)
@@ -347,7 +347,7 @@ def _groups_capacity(a1: int, a2: int, n_outputs: int) -> int:
     return a1 * (a2 // n_outputs) + a2 % n_outputs if a2 >= n_outputs else 0
 
 
-def _merge_duplicates(
+def merge_duplicates(
     points: Table, targets: Table, progress: Progress | None
 ) -> npt.NDArray[np.intp]:
     """Return the rows to keep, the first of every set of equal ones."""

@@ -16,6 +16,7 @@ from exactnet import _core
 from exactnet.exact.construct.integer import CANDIDATES, ENOUGH, depths, search_bytes
 from exactnet.exact.construct.line import Line, one_layer
 from exactnet.exact.construct.memorization import near_square, overhead_bytes
+from exactnet.exact.data import Table
 from exactnet.exact.rationals import LIMITS
 
 _LEVELS = 100  # of a feature, by assumption; more where points would be too many for them
@@ -90,6 +91,38 @@ class _Design(NamedTuple):
         return sum(self.hidden)
 
 
+class Numbers(NamedTuple):
+    """What data have in place of what the model assumes, in units of their columns' steps."""
+
+    deviation: float  # root mean square of those of the features
+    widest: float  # of the features' ranges
+    bits: float  # of a point, in mixed radix
+    height: float  # of the targets
+
+    @classmethod
+    def of(cls, points: Table, targets: Table) -> Numbers:
+        """Look at data without equal rows."""
+        features = [_column(points.numerators[:, c]) for c in range(points.shape[1])]
+        ranges = [reach for reach, _ in features]
+        return cls(
+            math.sqrt(sum(variance for _, variance in features) / len(features)),
+            max(ranges),
+            sum(math.log2(reach + 1) for reach in ranges),
+            max(_column(targets.numerators[:, c])[0] for c in range(targets.shape[1])),
+        )
+
+
+def _column(numerators: Any) -> tuple[float, float]:
+    """Return range and variance of a column in units of its step, at most 1e100."""
+    low, high = int(numerators.min()), int(numerators.max())
+    offsets = numerators - low
+    step = int(np.gcd.reduce(offsets)) or 1
+    reach = min((high - low) // step, 10**100)
+    if numerators.dtype == np.int64 and reach < 2**62:
+        return float(reach), float(np.var(offsets / step))
+    return float(reach), float(reach) ** 2 / 12
+
+
 class Model:
     """Random points, and what their projections look like.
 
@@ -97,10 +130,17 @@ class Model:
     Constants named "measured" were fitted to builds of 10 to 60,000 points with 1 to 784 features.
     """
 
-    def __init__(self, n: int, d: int, m: int, machine: Machine) -> None:
+    def __init__(
+        self, n: int, d: int, m: int, machine: Machine, numbers: Numbers | None = None
+    ) -> None:
         self.n, self.d, self.m, self.machine = n, d, m, machine
-        self.levels: float = max(_LEVELS, math.pow(4 * n, 1 / d))
-        self.deviation = self.levels / math.sqrt(12)  # of a feature
+        if numbers is None:
+            levels = max(_LEVELS, math.pow(4 * n, 1 / d))
+            bits = min(d * math.log2(levels), 400)
+            numbers = Numbers(levels / math.sqrt(12), levels, bits, _TARGET_LEVELS - 1)
+        self.levels = max(numbers.widest, 1.0)  # of a feature
+        self.deviation = max(numbers.deviation, 1e-9)
+        self.bits, self.height = min(numbers.bits, 400.0), max(numbers.height, 1.0)
         self.width = self._width(n)
         self.tries = max(2, min(120, 2_000_000 // (n * d)))  # as projection.cpp has it
         self.range = self._range()
@@ -126,7 +166,7 @@ class Model:
         # about half of the 10 `tries` projections have a range near the one found
         birthday = pairs / math.log(5 * self.tries)
         # numbers in mixed radix always do
-        mixed = math.pow(self.levels, min(self.d, 400 / math.log2(self.levels)))
+        mixed = math.pow(2, self.bits)
         return max(float(self.n), self.levels, min(birthday, mixed))
 
     # -------------------------------- Theorems 3 and 4
@@ -146,6 +186,7 @@ class Model:
         per_gap = math.log2(1.5 + 1.75 * self.range * even / p**2)
         # A weight is the difference of two columns, if there are two.
         largest = max(p * (2 if q > 1 else 1) * per_gap, math.log2(self.range) + 1)
+        largest += self._target_bits()
         used = p * q * m
         # Denominators grow along the blocks up to the largest, numerators alike.
         bits = used * largest
@@ -169,7 +210,7 @@ class Model:
         # at the ends.
         log = math.log(n + 1)
         gap = self.range * (log / n if d == 1 else max(1 / (4 * log), 1 / n))
-        largest = max(2 * math.log2(gap + 1), math.log2(self.range) + 1)
+        largest = max(2 * math.log2(gap + 1), math.log2(self.range) + 1) + self._target_bits()
         common = max(1.0, self.range / n)  # an ordinary gap
         bits = n * m * 2 * (2 * math.log2(common) + 4) + self._first_layer_bits(width)
         # Measured; a row of the first layer is the same objects in every unit.
@@ -226,7 +267,7 @@ class Model:
         reach = self.width * sigma
         bounds = self._integer_bounds(blocks, depth, sigma, reach)
         middle = bounds[0] >= limit
-        if (_TARGET_LEVELS - 1) * reach >= limit:
+        if self.height * reach >= limit:
             return None, 0.0, 0.0  # seen before a cut
         if bounds[middle] >= limit:
             return None, 1 if d == 1 else _PAIRS, 0.0
@@ -246,7 +287,7 @@ class Model:
         self, blocks: int, depth: int, sigma: float, reach: float
     ) -> tuple[float, float]:
         """Without and with a layer in between: the largest sums of magnitudes."""
-        height = _TARGET_LEVELS - 1
+        height = self.height
         # From block to block the outermost of `depth` values moves by half a deviation.
         moves = 0.0 if self.d == 1 else 0.5 * blocks * sigma
         if self.d == 1:
@@ -262,7 +303,7 @@ class Model:
         hidden = design.hidden
         second = hidden[-2] * last
         between = hidden[0] * blocks if middle else 0
-        height = _TARGET_LEVELS - 1
+        height = self.height
         largest = math.log2(height * reach + 2)
         # Equal numbers share an object, rows come in pairs.
         different = min(second / 2, 2.5 * height * sigma / (blocks / 4 if d == 1 else 1))
@@ -309,6 +350,10 @@ class Model:
             # decimal digits, and quotes, a comma and a space around each
             math.ceil(0.302 * bits + 5 * parameters),
         )
+
+    def _target_bits(self) -> float:
+        """By which targets lengthen the weights that they are in, beyond those of small ones."""
+        return max(0.0, math.log2(self.height / (_TARGET_LEVELS - 1)))
 
     def _first_layer_bits(self, width: int) -> float:
         """Of all weights together."""

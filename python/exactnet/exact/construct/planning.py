@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from exactnet.base.checks import positive_integer, shown
+from exactnet.base.checks import is_integer, positive_integer, shown
+from exactnet.base.dataset import Dataset
 from exactnet.base.tables import TextTable, byte_size, count
-from exactnet.exact.construct.memorization import capacity
-from exactnet.exact.construct.model import Model, Prediction, this_machine
+from exactnet.exact.construct.memorization import capacity, merge_duplicates
+from exactnet.exact.construct.model import Model, Numbers, Prediction, this_machine
+from exactnet.exact.data import Data
 
 _MOST = 2**48  # beyond what any machine holds; keeps all that follows within floats
 _HEADER = (
@@ -146,15 +148,19 @@ class Plan:
         }
 
 
-def plan(n_points: int, n_features: int = 1, outputs: int = 1) -> Plan:
+def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
     """Predict widths, size, memory and time of every construction, without building any.
 
+    Of sizes alone, as ``plan(n_points, n_features, outputs)``, or of data, as ``plan(X, y)`` or
+    ``plan(dataset)``: then equal points count once, and ranges of features and targets are those
+    of the data.
+
     Widths, units and parameters of "theorem3", "theorem4" and "one_layer" are exact. The rest is
-    predicted for random points: each feature takes about 100 different values (for few features,
-    as many as give 4 times as many possible points as there are), independently of the others,
-    and targets are integers from 0 to 9. Numbers of more digits, such as floats that use all
-    their bits, take longer parameters. Predictions are meant to be within a factor of 2; seconds
-    are scaled by small builds that are timed at the first call.
+    predicted for random points: without data, each feature takes about 100 different values (for
+    few features, as many as give 4 times as many possible points as there are), independently of
+    the others, and targets are integers from 0 to 9. Numbers of more digits, such as floats that
+    use all their bits, take longer parameters. Predictions are meant to be within a factor of 2;
+    seconds are scaled by small builds that are timed at the first call.
 
     docs/construction.md says how parameters come to their length. For blocks of points on a line
     they are products of gaps, one for each of the p blocks, and the gaps follow from the range T
@@ -163,11 +169,12 @@ def plan(n_points: int, n_features: int = 1, outputs: int = 1) -> Plan:
 
     Parameters
     ----------
-    n_points : int
-        Different points, N.
-    n_features : int
+    n_points : int, or X: array-like (points, features), or Dataset
+        Different points, N; or the data, as `memorize` takes them.
+    n_features : int, or y: array-like (points,) or (points, outputs)
+        Left out with a dataset.
     outputs : int
-        Targets of a point, m.
+        Targets of a point, m; those of y with data.
 
     Returns
     -------
@@ -176,7 +183,8 @@ def plan(n_points: int, n_features: int = 1, outputs: int = 1) -> Plan:
     Raises
     ------
     ValueError
-        If an argument is not a positive integer, or is above 2**48.
+        If a size is not a positive integer, or is above 2**48; or if data are wrong, as for
+        `memorize`: empty, of different length, or equal points with different targets.
 
     Examples
     --------
@@ -189,11 +197,26 @@ def plan(n_points: int, n_features: int = 1, outputs: int = 1) -> Plan:
     >>> row, bounds = plan(10_000, 784).rows[0], plan(10_000, 784).bounds
     >>> row.hidden, row.holds, row.holds_at_most, bounds.dimension_count
     ((100, 100), 10000, 10201, (99, 99))
+
+    Of data, in which one point is there twice:
+
+    >>> plan([[0, 0], [0, 1], [1, 0], [1, 1], [1, 1]], [0, 1, 1, 0, 0]).n_points
+    4
     """
-    n = _size(n_points, "n_points")
-    d = _size(n_features, "n_features")
-    m = _size(outputs, "outputs")
-    model = Model(n, d, m, this_machine())
+    numbers = None
+    if _is_data(n_points):
+        if outputs != 1:
+            raise ValueError(f"outputs must be left out with data, not {shown(outputs)}")
+        y = None if is_integer(n_features) and n_features == 1 else n_features
+        data = Data(n_points, y)
+        data = data.rows(merge_duplicates(data.points, data.targets, None))
+        (n, d), m = data.points.shape, data.targets.shape[1]
+        numbers = Numbers.of(data.points, data.targets)
+    else:
+        n = _size(n_points, "n_points")
+        d = _size(n_features, "n_features")
+        m = _size(outputs, "outputs")
+    model = Model(n, d, m, this_machine(), numbers)
     found = [model.blocks(), model.one_layer(), model.integer("float64"), model.integer("float32")]
     rows = tuple(_row(prediction, m) for prediction in found if prediction is not None)
     return Plan(n, d, m, rows, _bounds(n, m))
@@ -207,6 +230,12 @@ def _row(prediction: Prediction, m: int) -> PlanRow:
         holds_at_most=_at_most(hidden, m),
         **prediction._asdict(),
     )
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, str | bytes):
+        return False
+    return isinstance(value, Dataset | Iterable) or bool(getattr(value, "shape", ()))
 
 
 def _size(value: Any, name: str) -> int:
