@@ -143,7 +143,8 @@ def kinds_of_data(np_rng):
     yield floats, np_rng.random(300)
     yield floats[:, :1], labels
     yield np.unique(np_rng.integers(0, 2, (400, 25)), axis=0), np.zeros(400)
-    yield [[Fraction(k, 7), Fraction(k * k, 3)] for k in range(100)], list(range(100))
+    tenths = [[Fraction(k, 10) for k in row] for row in np_rng.integers(0, 999, (100, 3)).tolist()]
+    yield tenths, labels[:100]
     yield np_rng.normal(size=(300, 6)) * [1e-9, 1, 0, 1e9, 1, 1], labels
 
 

@@ -20,9 +20,9 @@ from exactnet.exact.rationals import to_floats
 from exactnet.exact.verification import verify
 
 DESCRIPTION = (
-    "Memorize the nine points of the article and the 1,797 bundled digits, verify "
-    "both exactly, and compare with float64. Then train a network of floats on 1,437 of the "
-    "digits and test it on the others. Takes a second or two."
+    "Memorize nine points, print the network as formulas and check it; memorize the 1,797 bundled "
+    "digits, verify all and compare with float64; train a network of floats on 1,437 of the digits "
+    "and test it on the others. Says what it does before it does it, and takes a second or two."
 )
 
 # The example of the article this package grew from, and the projection behind its parameters.
@@ -41,14 +41,40 @@ ARTICLE_PROJECTION = [823849691, 4336051, 28907, 149, 1]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `exactnet demo` takes."""
+    parser.add_argument(
+        "--article",
+        action="store_true",
+        help="also print the nine points' network with the constants of the article, of hundreds "
+        "of digits",
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet demo` is asked, and return the exit status."""
-    text, facts = compute()
-    print(json.dumps(facts) if arguments.json else text, end="\n" if arguments.json else "")
-    return 0 if facts["digits"]["exact"] and facts["nine_points"]["exactnet"]["exact"] else 1
+    tell = _nothing if arguments.json else _print
+    tell(_INTRODUCTION)
+    nine = nine_points()
+    tell(_text_of_nine_points(nine["exactnet"]))
+    if arguments.article:
+        tell(_text_of_article(nine["article"]))
+    tell(_BEFORE_DIGITS)
+    digits = all_digits()
+    tell(_text_of_digits(digits))
+    tell(_BEFORE_TRAINING)
+    training = trained_digits()
+    tell(_text_of_training(training))
+    if arguments.json:
+        print(json.dumps(_facts(nine, digits, training)))
+    return 0 if digits["exact"] and nine["exactnet"]["exact"] else 1
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # before what it announces begins
+
+
+def _nothing(text: str) -> None:
+    pass
 
 
 def float64_error(network: ExactNetwork, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
@@ -142,62 +168,115 @@ def trained_digits() -> dict[str, Any]:
     }
 
 
-def compute() -> tuple[str, dict[str, Any]]:
-    """Return the text of the demo and the same facts for machines."""
-    nine, digits, training = nine_points(), all_digits(), trained_digits()
-    article, ours = nine["article"], nine["exactnet"]
-    sizes = ", ".join(map(str, digits["layer_sizes"]))
-    trained_sizes = ", ".join(map(str, training["layer_sizes"]))
-    target = [int(t) for t in NINE_TARGETS]
-    text = f"""\
-Nine points, reproduced by a ReLU network with 3 and 3 hidden units
-===================================================================
+_INTRODUCTION = """\
+Three networks: one that reproduces nine points without error, one that reproduces 1,797 handwritten
+digits without error, and one that learns from the digits and is tested on others.
 
-( 5 , 3 , 3 , 1 ) ReLU neural network
+1. Nine points
+--------------
+`memorize` constructs a network that returns the target of every point. Nothing is trained.
+"""
 
-the number of data = 9
+_BEFORE_DIGITS = """\
+2. All 1,797 handwritten digits that come with the package
+----------------------------------------------------------
+The same for images of 8 x 8 pixels and the digits they show: `memorize` constructs the network,
+`verify` computes all outputs in exact arithmetic.
+"""
 
- input =
-{NINE_INPUTS.T}
-output =
-{NINE_TARGETS}
+_BEFORE_TRAINING = """\
+3. Learning
+-----------
+A network of floats is trained on the first 1,437 digits, and then asked for the other 360.
+"""
 
-With the constants of the article (scale="worst_case"), at most {article["largest_bits"]} bits:
 
-{format_parameters(article["network"])}
+def _text_of_nine_points(nine: dict[str, Any]) -> str:
+    points = [
+        "  ".join(f"{v:>3}" for v in x) + f"   {target:>6}   {output!s:>6}"
+        for x, target, output in zip(NINE_INPUTS, NINE_TARGETS, nine["outputs"], strict=True)
+    ]
+    network: ExactNetwork = nine["network"]
+    wrong = sum(o != t for o, t in zip(nine["outputs"], NINE_TARGETS.tolist(), strict=True))
+    sizes = ", ".join(map(str, network.layer_sizes))
+    return "\n".join(
+        [
+            " x1   x2   x3   x4   x5   target   output",
+            *points,
+            "",
+            f"The outputs are those of this [{sizes}] network, with relu(z) = max(z, 0):",
+            "",
+            *_formulas(network),
+            "",
+            f"Its longest number has {nine['largest_bits']} bits. In exact arithmetic {wrong} of 9 "
+            "outputs are wrong.",
+            "",
+        ]
+    )
 
-With the least constants, the default, at most {ours["largest_bits"]} bits:
 
-{format_parameters(ours["network"])}
+def _formulas(network: ExactNetwork) -> list[str]:
+    """Return a line per unit, such as "h1 = relu(120 - x1 - x3)"."""
+    lines = []
+    names = [f"x{k}" for k in range(1, network.layer_sizes[0] + 1)]
+    layers = zip("hgy", network.weights, network.biases, network.activations, strict=True)
+    for letter, weights, biases, activation in layers:
+        before, names = names, []
+        for k, (row, bias) in enumerate(zip(weights, biases, strict=True), 1):
+            names.append(letter if len(biases) == 1 else f"{letter}{k}")
+            terms = [(bias, ""), *zip(row, before, strict=True)]
+            text = "".join(
+                f" {'-' if v < 0 else '+'} {_factor(abs(v), name)}" for v, name in terms if v
+            )
+            text = f"-{text[3:]}" if text.startswith(" -") else text[3:]
+            lines.append(f"  {names[-1]} = {f'relu({text})' if activation == 'relu' else text}")
+    return lines
 
-check
 
-MP(x) = {ours["outputs"]}
-output= {NINE_TARGETS}
+def _factor(value: Any, name: str) -> str:
+    if not name:
+        return str(value)
+    return name if value == 1 else f"{value} {name}"
 
-MP(x) - output = {[float(o - t) for o, t in zip(ours["outputs"], target, strict=True)]}
 
-All {digits["n_points"]} handwritten digits that come with the package
-======================================================
+def _text_of_article(article: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            'With the constants of the article (scale="worst_case"), at most '
+            f"{article['largest_bits']} bits:",
+            "",
+            format_parameters(article["network"]),
+            "",
+        ]
+    )
 
-network                         [{sizes}], ReLU
+
+def _text_of_digits(digits: dict[str, Any]) -> str:
+    return f"""\
+network                         {digits["layer_sizes"]}, ReLU
 constructed in                  {digits["construction_seconds"]:.3f} s
 verified in exact arithmetic in {digits["verification_seconds"]:.3f} s
 wrong outputs                   {digits["n_wrong"]} of {digits["n_points"]}
-largest error                   {digits["max_error"]}
-largest parameter               {digits["largest_bits"]} bits
+longest number                  {digits["largest_bits"]} bits
 largest error of the same network
   with float64 parameters       {digits["float64_max_error"]:.3g}
+"""
 
-The first {training["n_train"]} digits, learned instead by a network of floats
-=============================================================
 
-network                         [{trained_sizes}], sigmoid
+def _text_of_training(training: dict[str, Any]) -> str:
+    return f"""\
+network                         {training["layer_sizes"]}, sigmoid
 trained in                      {training["seconds"]:.3f} s, {training["epochs"]} epochs
 right on the digits it has seen {training["train_accuracy"]:.1%}
 right on {training["n_test"]} others            {training["test_accuracy"]:.1%}
 """
-    facts = {
+
+
+def _facts(
+    nine: dict[str, Any], digits: dict[str, Any], training: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what is printed for machines."""
+    return {
         "nine_points": {
             name: {
                 "exact": entry["exact"],
@@ -211,4 +290,3 @@ right on {training["n_test"]} others            {training["test_accuracy"]:.1%}
         "digits": digits,
         "training": training,
     }
-    return text, facts

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.cli.arguments import DATA_HELP, add_json, add_target
+from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json
+from exactnet.cli.datafiles import read_named
+from exactnet.cli.reporting import in_lines
 from exactnet.exact.construct.planning import plan
 
 DESCRIPTION = (
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group(required=True)
     either.add_argument("data", metavar="DATA", nargs="?", help=DATA_HELP)
     either.add_argument("--points", metavar="N", type=int, help="different points, without DATA")
-    add_target(parser)
+    add_data_options(parser)
     parser.add_argument("--features", metavar="N", type=int, help="of these; default: 1")
     parser.add_argument("--outputs", metavar="N", type=int, help="of these; default: 1")
     add_json(parser)
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif sizes:
         raise ValueError("--features and --outputs are for --points: DATA has its own")
     else:
-        from exactnet.cli.datafiles import read_data
-
-        result = plan(*read_data(arguments.data, arguments.target))
+        X, y, lines = read_named(arguments, arguments.data)
+        with in_lines(lines):
+            result = plan(X, y)
     print(json.dumps(result.to_dict()) if arguments.json else result)
     return 0
