@@ -203,7 +203,7 @@ def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
     >>> plan([[0, 0], [0, 1], [1, 0], [1, 1], [1, 1]], [0, 1, 1, 0, 0]).n_points
     4
     """
-    numbers = None
+    numbers, floats = None, True
     if _is_data(n_points):
         if outputs != 1:
             raise ValueError(f"outputs must be left out with data, not {shown(outputs)}")
@@ -212,12 +212,16 @@ def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
         data = data.rows(merge_duplicates(data.points, data.targets, None))
         (n, d), m = data.points.shape, data.targets.shape[1]
         numbers = Numbers.of(data.points, data.targets)
+        denominators = data.points.denominators + data.targets.denominators
+        floats = all(value & (value - 1) == 0 for value in denominators)  # "integer" needs such
     else:
         n = _size(n_points, "n_points")
         d = _size(n_features, "n_features")
         m = _size(outputs, "outputs")
     model = Model(n, d, m, this_machine(), numbers)
-    found = [model.blocks(), model.one_layer(), model.integer("float64"), model.integer("float32")]
+    found: list[Prediction | None] = [model.blocks(), model.one_layer()]
+    if floats:
+        found += [model.integer("float64"), model.integer("float32")]
     rows = tuple(_row(prediction, m) for prediction in found if prediction is not None)
     return Plan(n, d, m, rows, _bounds(n, m))
 
