@@ -114,4 +114,9 @@ def _large(
         small = small and -SMALL < min(column) and max(column) < SMALL
         numerators[:, c] = column
         denominators.append(common // divisor)
-    return Table(numerators.astype(np.int64) if small else numerators, denominators)
+    if small:
+        integers = np.empty(numerators.shape, np.int64)
+        for part in parts(numerators):
+            integers[part] = numerators[part]
+        return Table(integers, denominators)
+    return Table(numerators, denominators)
