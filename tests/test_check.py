@@ -830,6 +830,12 @@ FAULTS = {
     "other digits": (set_weight("\u0661"), "is not a rational as a string"),
     "negative denominator": (set_weight("1/-2"), "is not a rational as a string"),
     "zero denominator": (set_weight("1/0"), "is not a rational as a string"),
+    "classes are a string": (lambda d: d.update(classes="ab"), "are not different names"),
+    "classes are null": (lambda d: d.update(classes=None), "are not different names"),
+    "no classes": (lambda d: d.update(classes=[]), "are not different names"),
+    "a class is a number": (lambda d: d.update(classes=["a", 1]), "are not different names"),
+    "a class twice": (lambda d: d.update(classes=["a", "b", "a"]), "are not different names"),
+    "classes of other data": (lambda d: d.update(classes=["a", "b"]), "'1' is not in list"),
     "many digits": (set_weight("1" * 1_000_001), "1000000"),
 }
 
@@ -923,6 +929,36 @@ def test_columns_that_are_not_there_are_rejected(tmp_path, run):
     assert run(path, data, "--target", "1", "--target", "1")[0] == 1
     assert run(path, data, "--target", "0", "--target", "1")[0] == 1
     assert run(path, data, "--target", "1")[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["scalar", "one_hot"])
+def test_names_of_classes(tmp_path, run, encoding):
+    X, y = [[1, 2], [3, 4], [5, 0], [7, 7]], ["red", "blue", "red", "a, b"]
+    net = memorize(X, y, encoding=encoding)
+    path, data = tmp_path / "net.json", tmp_path / "data.csv"
+    net.save(path, claim_for=(X, y))
+    text = 'a;b;c\n1;2;red\n3;4; blue\n5;0;"red"\n7;7;"a, b"\n'
+    data.write_text(text)
+    assert run(path, data)[0] == run(path, data, "--target", "c")[0] == 0
+    assert run(path, data, "--target", "a")[0] == 1
+    for old, new in (("red", "blue"), ("red", "Red"), ("blue", "1"), ("blue", "")):
+        data.write_text(text.replace(old, new, 1))
+        assert run(path, data)[0] == 1
+    data.write_text(text)
+    edit(path, lambda d: d["classes"].reverse())
+    assert run(path, data)[0] == 1
+    edit(path, lambda d: d["classes"].pop())
+    assert run(path, data)[0] == 1
+
+
+def test_dialects_are_read_as_said(tmp_path, run):
+    net = memorize([[Fraction(3, 2)], [4]], [1, Fraction(-1, 4)])
+    path, data = claimed(tmp_path, net, [[Fraction(3, 2)], [4]], [1, Fraction(-1, 4)])
+    data.write_text("n;x;t\np;1,5;1\nq;;2\nr;4;-,25\n")
+    said = ("--decimal", ",", "--ignore", "n", "--missing", "drop")
+    assert run(path, data, *said)[0] == 0
+    for k in (2, 4, 6):
+        assert run(path, data, *said[: k - 2], *said[k:])[0] == 1
 
 
 def test_several_target_columns(tmp_path, run):

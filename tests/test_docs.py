@@ -2,8 +2,11 @@
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
+import shutil
+import subprocess
 import sys
 import textwrap
 import warnings
@@ -48,6 +51,28 @@ def test_readme():
         assert ">>>" in block
         runner.run(parser.get_doctest(block, scope, f"README.md[{k}]", "README.md", 0))
     assert runner.summarize().failed == 0
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a shell")
+def test_commands_of_readme(tmp_path):
+    """They run as printed, in an empty folder."""
+    pytest.importorskip("matplotlib")
+    text = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```sh\n(exactnet .*?)```", text, re.DOTALL)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    result = subprocess.run(
+        ["sh", "-e", "-c", block],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch(r"accuracy [01]\.\d+: \d+ of 150\n", result.stderr)
+    assert "all 150 outputs equal their targets" in result.stdout
+    assert result.stdout.count("\nsetosa") > 20
+    made = ["iris.csv", "iris.json", "iris.safetensors", "iris.svg"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == made
 
 
 def test_guarantees_name_tests_that_exist():
