@@ -259,6 +259,14 @@ def test_dropped_rows_are_counted(tmp_path, run):
     assert json.loads(out)["first_wrong_line"] == 5
 
 
+def test_floats_out_of_range_are_told_by_line(tmp_path, run):
+    path = tmp_path / "data.csv"
+    path.write_text("a,t\n\n1,2\n1e39,3\n")
+    status, _, err = run("train", path, "--target", "t", "-o", tmp_path / "net")
+    assert (status, "X[1, 0]" in err) == (2, True)
+    assert err.endswith(" (line 4 of the file)\n")
+
+
 def test_options_of_csv_are_refused_for_other_files(tmp_path, run):
     path = tmp_path / "data.npy"
     np.save(path, np.array([[1, 2, 3], [4, 5, 6]]))
@@ -317,6 +325,7 @@ def test_names_of_classes_from_file_to_file(tmp_path, run):
     data.write_text(data.read_text().replace("setosa", "daisy"))
     status, _, err = run("verify", net, data, *target)
     assert (status, err.count("\n"), "'daisy'" in err) == (2, 1, True)
+    assert err.endswith(" (line 3 of the file)\n")  # the second is one of virginica by now
     assert run("predict", net, data, *target, "--classify")[2] == "accuracy 0.6667: 100 of 150\n"
 
 

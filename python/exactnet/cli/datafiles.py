@@ -10,7 +10,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from exactnet.cli.csvfile import Dialect, column, ignored_columns, read_csv
 from exactnet.datasets import read_idx, unit_interval
 
 _IMAGES = re.compile(r"images([-.])idx3")
+_ROW = re.compile(r"[Xy]\[([0-9]+)[],]")  # in front of an error about a row
 _MAX_DIMENSIONS = 32  # of images: NumPy's limit before its version 2
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|][biuf][1248])', 'fortran_order': (True|False), "
@@ -37,6 +39,21 @@ class Data(NamedTuple):
     X: Any
     y: Any
     lines: npt.NDArray[np.int64] | None = None
+
+    @contextmanager
+    def in_lines(self) -> Iterator[None]:
+        """Add to errors about rows their lines."""
+        try:
+            yield
+        except ValueError as error:
+            first = _ROW.match(str(error))
+            rows = getattr(error, "rows", (int(first[1]),) if first else ())
+            if self.lines is None or not rows:
+                raise
+            places = " and ".join(str(self.lines[row]) for row in rows)
+            raise ValueError(
+                f"{error} (line{'s' * (len(rows) > 1)} {places} of the file)"
+            ) from None
 
 
 def read_named(arguments: argparse.Namespace, path: str, **more: Any) -> Data:

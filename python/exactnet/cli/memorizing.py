@@ -16,7 +16,7 @@ from exactnet.cli.arguments import (
     hidden_widths,
 )
 from exactnet.cli.datafiles import read_named
-from exactnet.cli.reporting import facts, in_lines, sentence
+from exactnet.cli.reporting import facts, sentence
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, SCALES, memorize
 from exactnet.exact.data import Data
 from exactnet.exact.digest import make_claim
@@ -65,10 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet memorize` is asked, and return the exit status."""
     check_output(arguments.output, arguments.data)
-    X, y, lines = read_named(arguments, arguments.data)
-    data = Dataset._borrow(X, y)
+    found = read_named(arguments, arguments.data)
+    data = Dataset._borrow(found.X, found.y)
     start = time.perf_counter()
-    with in_lines(lines):
+    with found.in_lines():
         network = memorize(
             data,
             hidden=arguments.hidden,
@@ -94,12 +94,12 @@ def run(arguments: argparse.Namespace) -> int:
             "largest_bits": largest,
             "construction_seconds": seconds,
             "output": arguments.output,
-            **facts(report, lines),
+            **facts(report, found.lines),
         }
         print(json.dumps(result))
     else:
         sizes = ", ".join(map(str, network.layer_sizes))
         print(f"constructed [{sizes}] in {seconds:.3g} s, largest parameter {largest} bits")
-        print(sentence(report, lines))
+        print(sentence(report, found.lines))
         print(f"wrote {arguments.output}")
     return 0 if report.exact else 1

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if kind == ".npy" and exact and not arguments.classify:
         raise ValueError(f"{arguments.output}: .npy has no place for exact fractions, .csv has")
     classes = network.classes
-    X, y, _ = read_named(
+    data = read_named(
         arguments,
         arguments.data,
         exact=exact,
@@ -71,11 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
         names=None if classes is None else True,
     )
     result: npt.NDArray[Any]
-    if isinstance(network, Network):
-        result = network.classify(X) if arguments.classify else network.predict(X)
-    else:
-        function = network.classify if arguments.classify else network.predict
-        result = function(X, progress=True)
+    with data.in_lines():
+        if isinstance(network, Network):
+            result = network.classify(data.X) if arguments.classify else network.predict(data.X)
+        else:
+            function = network.classify if arguments.classify else network.predict
+            result = function(data.X, progress=True)
     codes = result
     if arguments.classify and classes is not None:
         result = np.array(classes)[codes]
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         _write(sys.stdout, rows)
     if arguments.output is not None:
         print(f"wrote {len(result)} rows to {arguments.output}")
-    targets = _labels(y, classes) if arguments.classify else None
+    targets = _labels(data.y, classes) if arguments.classify else None
     if targets is not None:
         sys.stdout.flush()
         right = sum(bool(c == t) for c, t in zip(codes.tolist(), targets, strict=True))

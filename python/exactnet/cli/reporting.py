@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.exact.construct.memorization import ConflictError
 from exactnet.exact.verification import VerificationReport
 
 # Of the file that data were read from, one for each row; None where it has no lines.
 Lines = npt.NDArray[np.int64] | None
-
-
-@contextmanager
-def in_lines(lines: Lines) -> Iterator[None]:
-    """Tell the lines of the rows that an error is about."""
-    try:
-        yield
-    except ConflictError as error:
-        if lines is None:
-            raise
-        a, b = (int(lines[row]) for row in error.rows)
-        raise ValueError(f"{error} (lines {a} and {b} of the file)") from None
 
 
 def facts(report: VerificationReport, lines: Lines) -> dict[str, Any]:

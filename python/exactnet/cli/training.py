@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, *files)
     data, task, n_outputs = _read_training_data(arguments, files)
     # converted and packed once, for training, its validation and the accuracy at its end
-    parts = [Dataset._borrow(X, y) for X, y in data]
+    parts = [Dataset._borrow(X, y) for X, y, _ in data]
     loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
     output = arguments.output_activation
     if output is None:
@@ -130,18 +130,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(epoch_line(epoch, arguments.epochs, history), flush=True)
 
     try:
-        history = network.fit(
-            parts[0],
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            learning_rate=rate,
-            momentum=arguments.momentum,
-            nesterov=arguments.nesterov,
-            loss=loss,
-            validation_data=parts[1] if len(parts) > 1 else None,
-            callbacks=[] if arguments.json else [print_epoch],
-            n_threads=arguments.threads,
-        )
+        with data[0].in_lines():
+            history = network.fit(
+                parts[0],
+                epochs=arguments.epochs,
+                batch_size=arguments.batch_size,
+                learning_rate=rate,
+                momentum=arguments.momentum,
+                nesterov=arguments.nesterov,
+                loss=loss,
+                validation_data=parts[1] if len(parts) > 1 else None,
+                callbacks=[] if arguments.json else [print_epoch],
+                n_threads=arguments.threads,
+            )
     except DivergenceError as error:
         raise ValueError(str(error)) from error
     accuracy = [network.accuracy(part) for part in parts] if task == "classify" else []
@@ -170,8 +171,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read_training_data(
     arguments: argparse.Namespace, files: list[str]
-) -> tuple[list[tuple[Any, Any]], str, int]:
-    """Return (X, y) of every file, the task and the number of outputs it needs."""
+) -> tuple[list[Data], str, int]:
+    """Return what the files hold, the task and the number of outputs it needs."""
     found: list[Data] = []
     for file in files:  # their targets are all names of classes, or none is
         names = isinstance(found[0].y, list) if found else None
@@ -186,20 +187,20 @@ def _read_training_data(
         n_classes = len(set(y))
         if n_classes < 2:
             raise ValueError(f"{files[0]}: all targets are {y[0]!r:.40}, there is one class")
-        return [(X, y) for X, y, _ in found], "classify", n_classes
+        return found, "classify", n_classes
     labels = [_as_labels(data.y) for data in found]
     if task is None:
         task = "classify" if labels[0] is not None and _likely(labels[0]) else "regress"
     if task == "regress":
-        return [(X, y) for X, y, _ in found], task, y.shape[1] if y.ndim == 2 else 1
+        return found, task, y.shape[1] if y.ndim == 2 else 1
     data = []
-    for file, (X, _, _), classes in zip(files, found, labels, strict=True):
+    for file, part, classes in zip(files, found, labels, strict=True):
         if classes is None:
             raise ValueError(
                 f"{file}: to classify, targets must be integers from 0 to {_MOST_CLASSES - 1}; "
                 "--task regress takes others"
             )
-        data.append((X, classes))
+        data.append(part._replace(y=classes))
     return data, task, max(2, int(data[0][1].max()) + 1)
 
 

@@ -33,7 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet verify` is asked, and return the exit status."""
     network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
     names = None if network.classes is None else True
-    X, y, lines = read_named(arguments, arguments.data, names=names)
-    report = verify(network, X, y, n_threads=arguments.threads, progress=True)
-    print(json.dumps(facts(report, lines)) if arguments.json else sentence(report, lines))
+    data = read_named(arguments, arguments.data, names=names)
+    with data.in_lines():
+        report = verify(network, data.X, data.y, n_threads=arguments.threads, progress=True)
+    if arguments.json:
+        print(json.dumps(facts(report, data.lines)))
+    else:
+        print(sentence(report, data.lines))
     return 0 if report.exact else 1
