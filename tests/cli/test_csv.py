@@ -369,10 +369,10 @@ def test_one_sigmoid_output_has_classes(tmp_path, run):
     [
         ([k % 3 for k in range(30)], "classify, 3 classes"),
         ([k % 2 for k in range(4)], "classify, 2 classes"),
-        ([(k * 37) % 347 for k in range(442)], "regress, 1 outputs"),
+        ([(k * 37) % 347 for k in range(442)], "regress, 1 output"),
         ([(k * 7) % 40 for k in range(442)], "classify, 40 classes"),
-        ([k / 4 for k in range(30)], "regress, 1 outputs"),
-        ([-1, 1] * 10, "regress, 1 outputs"),
+        ([k / 4 for k in range(30)], "regress, 1 output"),
+        ([-1, 1] * 10, "regress, 1 output"),
     ],
 )
 def test_tasks_are_recognised(tmp_path, run, targets, task):
@@ -382,7 +382,7 @@ def test_tasks_are_recognised(tmp_path, run, targets, task):
     status, out, _ = run(*command, "-o", tmp_path / "net")
     assert (status, out.startswith(f"task: {task} (--task ")) == (0, True), out
     status, out, _ = run(*command, "-o", tmp_path / "net", "--task", "regress")
-    assert out.splitlines()[0] == "task: regress, 1 outputs"
+    assert out.splitlines()[0] == "task: regress, 1 output"
 
 
 def test_the_sample_is_that_of_scikit_learn(run):

@@ -5,7 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exactnet import ExactNetwork, Network
+from exactnet import EarlyStopping, ExactNetwork, Network, ReduceOnPlateau
+from exactnet.cli.datafiles import read_data
+from exactnet.datasets import sample_csv
+from exactnet.schedules import Exponential, StepDecay
 
 
 def columns(path):
@@ -77,23 +80,32 @@ def test_train_is_fit_with_the_same_arguments(tmp_path, classes, run, monkeypatc
         "val_loss": history.val_loss,
         "val_accuracy": history.val_accuracy,
         "accuracy": net.accuracy(X, y),
+        "r2": None,
+        "standardized": {"inputs": False, "targets": False},
         "output": str(path),
     }
 
 
-SIGMOIDS, LINEAR = ("sigmoid", "sigmoid"), ("sigmoid", "linear")
+CLASSES, LINEAR = ("relu", "softmax"), ("relu", "linear")
 
 
 TASKS = {
-    "labels": ([0, 1, 2, 1], [], 3, SIGMOIDS),
-    "labels as floats": ([0.0, 1.0, 5.0, 1.0], [], 6, SIGMOIDS),
-    "truth values": ([False, True, True, False], [], 2, SIGMOIDS),
-    "a column": ([[0], [1], [2], [1]], [], 3, SIGMOIDS),
-    "cross-entropy": ([0, 1, 2, 1], ["--loss", "cross_entropy"], 3, ("sigmoid", "softmax")),
+    "labels": ([0, 1, 2, 1], [], 3, CLASSES),
+    "labels as floats": ([0.0, 1.0, 5.0, 1.0], [], 6, CLASSES),
+    "truth values": ([False, True, True, False], [], 2, CLASSES),
+    "a column": ([[0], [1], [2], [1]], [], 3, CLASSES),
+    "quadratic": ([0, 1, 2, 1], ["--loss", "quadratic"], 3, ("relu", "sigmoid")),
+    "poisson": ([0, 1, 2, 1], ["--loss", "poisson", "--task", "regress"], 1, ("relu", "exp")),
+    "quantiles": (
+        [0.5, 1, 2, 1],
+        ["--loss", "pinball", "--quantiles", "0.1", "0.9"],
+        2,
+        LINEAR,
+    ),
     "one class": ([1, 1, 1, 1], [], 1, LINEAR),
-    "one class by demand": ([0, 0, 0, 0], ["--task", "classify"], 2, SIGMOIDS),
+    "one class by demand": ([0, 0, 0, 0], ["--task", "classify"], 2, CLASSES),
     "large integers": ([0, 1, 2, 1000], [], 1, LINEAR),
-    "large classes by demand": ([0, 1, 2, 1000], ["--task", "classify"], 1001, SIGMOIDS),
+    "large classes by demand": ([0, 1, 2, 1000], ["--task", "classify"], 1001, CLASSES),
     "negative": ([-1, 1, 1, -1], [], 1, LINEAR),
     "fractions": ([0, 1, 2, 0.5], [], 1, LINEAR),
     "numbers by demand": ([0, 1, 2, 1], ["--task", "regress"], 1, LINEAR),
@@ -110,7 +122,9 @@ def test_the_task_is_chosen_by_the_targets(tmp_path, run, name):
     assert (status, err) == (0, "")
     net = Network.load(tmp_path / "net")
     assert (net.layer_sizes, net.activations) == ([4, 30, n_outputs], activations)
-    assert ("accuracy" in out) == ("to classify" in out) == (activations != LINEAR)
+    assert (
+        ("accuracy" in out) == ("to classify" in out) == (activations[-1] not in ("linear", "exp"))
+    )
 
 
 def test_regression(tmp_path, run):
@@ -123,6 +137,100 @@ def test_regression(tmp_path, run):
     assert status == 0
     assert json.loads(out)["accuracy"] is None
     assert Network.load(tmp_path / "net").loss(X, y, "mse") < 0.02 * y.var()
+
+
+def iris(tmp_path):
+    """Return (X, names) of the sample, as the command line reads it."""
+    X, y, _ = read_data(sample_csv(), "species", exact=False)
+    return X, y
+
+
+def test_train_has_what_fit_has(tmp_path, run):
+    path = tmp_path / "net"
+    status, _, err = run(
+        *("train", sample_csv(), "--target", "species", "-o", path, "--standardize", "never"),
+        *("--optimizer", "adam", "--learning-rate", 0.01, "--schedule", "step", "--epochs", 30),
+        *("--penalty", "l1", "--alpha", 1e-3, "--dropout", 0.2, "--clip-norm", 1),
+        *("--validation-split", 0.2, "--early-stopping", 4, "--dtype", "float64"),
+    )
+    assert (status, err) == (0, "")
+    net = Network([4, 30, 3], activations=["relu", "softmax"], dtype="float64", seed=0)
+    net.fit(
+        *iris(tmp_path),
+        epochs=30,
+        batch_size=10,
+        optimizer="adam",
+        learning_rate=StepDecay(0.01),
+        penalty="l1",
+        alpha=1e-3,
+        dropout=0.2,
+        clip_norm=1,
+        validation_split=0.2,
+        callbacks=EarlyStopping(patience=4),
+    )
+    assert parameters(Network.load(path)) == parameters(net)
+    assert Network.load(path).classes == net.classes == ("setosa", "versicolor", "virginica")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--schedule", "exponential"], dict(learning_rate=Exponential(0.1))),
+        (["--schedule", "plateau"], dict(callbacks=ReduceOnPlateau("loss", patience=5))),
+        (["--optimizer", "adam"], dict(optimizer="adam", learning_rate=0.001)),
+        (["--alpha", "0.01"], dict(penalty="l2", alpha=0.01)),
+        (["--penalty", "l1"], dict(penalty="l1", alpha=1e-4)),
+        (
+            ["--early-stopping", "3"],
+            dict(validation_split=0.1, callbacks=EarlyStopping(patience=3)),
+        ),
+    ],
+)
+def test_options_that_stand_for_several(tmp_path, run, options, expected):
+    path = tmp_path / "net"
+    arguments = ("train", sample_csv(), "--target", "species", "-o", path, "--epochs", 40)
+    assert run(*arguments, "--standardize", "never", *options)[0] == 0
+    net = Network([4, 30, 3], activations=["relu", "softmax"], seed=0)
+    net.fit(*iris(tmp_path), epochs=40, batch_size=10, **expected)
+    assert parameters(Network.load(path)) == parameters(net)
+
+
+def test_standardized_trainings_give_networks_of_the_data_as_they_are(tmp_path, run):
+    """Of columns far from each other, one of them constant; and of targets far from 0."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)) * [1e-6, 1, 1e4, 0] + [0, 5, -3e4, 7]
+    y = 1e3 * (X[:, 1] - 5) + 0.1 * X[:, 2] + 1e4
+    np.save(tmp_path / "data.npy", np.column_stack([X, y]))
+    arguments = ("train", tmp_path / "data.npy", "--target", "4", "-o", tmp_path / "net")
+    status, out, err = run(*arguments, "--epochs", 20)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].startswith("standardized: inputs and targets, so losses are shares of their ")
+    net = Network.load(tmp_path / "net")
+    residual = y - net.predict(X)[:, 0]
+    r2 = 1 - np.square(residual).sum() / np.square(y - y.mean()).sum()
+    assert r2 > 0.98
+    assert float(re.fullmatch(r"R2 (\S+) on .*", lines[-2])[1]) == pytest.approx(r2, abs=1e-4)
+    # the loss of the last epoch is that share, but for the steps since each batch
+    loss = float(re.search(r"epoch 20/20  loss (\S+)", out)[1])
+    assert loss == pytest.approx(1 - r2, rel=0.9)
+    status, out, _ = run(*arguments, "--epochs", 20, "--standardize", "always", "--json")
+    assert json.loads(out)["standardized"] == {"inputs": True, "targets": True}
+    assert parameters(Network.load(tmp_path / "net")) == parameters(net)
+    status, out, _ = run(*arguments, "--standardize", "never", "--json")
+    assert not json.loads(out)["r2"] > 0.5  # too large for a training, as they are
+
+
+def test_standardized_data_are_taken_as_they_are(tmp_path, run):
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    np.savez(tmp_path / "data.npz", X=(X - X.mean(0)) / X.std(0), y=(X[:, 0] > 0).astype(int))
+    nets = []
+    for choice in ("auto", "never"):
+        arguments = ("train", tmp_path / "data.npz", "-o", tmp_path / "net")
+        status, out, _ = run(*arguments, "--standardize", choice)
+        assert (status, "standardized:" in out) == (0, False)
+        nets.append(parameters(Network.load(tmp_path / "net")))
+    assert nets[0] == nets[1]
 
 
 def test_predict(tmp_path, classes, trained, run):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.activations import HIDDEN, LAST
+from exactnet.base.checks import number
 from exactnet.base.dataset import Dataset
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
@@ -20,10 +21,14 @@ from exactnet.cli.arguments import (
     hidden_widths,
 )
 from exactnet.cli.datafiles import Data, read_named
+from exactnet.cli.standardization import Standardization, folded
+from exactnet.dense.callbacks import Callback, EarlyStopping, ReduceOnPlateau
 from exactnet.dense.history import DivergenceError, History, epoch_line
 from exactnet.dense.initialization import INITS
-from exactnet.dense.layers import LOSSES
+from exactnet.dense.layers import DTYPES, LOSSES
 from exactnet.dense.network import Network
+from exactnet.dense.options import OPTIMIZERS
+from exactnet.schedules import Exponential, StepDecay
 
 # Integers from 0 are taken for classes, if not said otherwise, below the first number, and if there
 # are no more different ones than the second or a tenth of the rows; and at all below the third, for
@@ -52,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{_LIKELY_CLASSES - 1} of which 2 to {_FEW_CLASSES}, or a tenth of the rows, differ",
     )
     parser.add_argument(
+        "--standardize",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="train on columns of mean 0 and standard deviation 1, also of the targets to regress "
+        "with a linear output; the network that is written takes and gives the data as they are. "
+        "auto, the default: where some mean or deviation exceeds 2, or all of them are small",
+    )
+    parser.add_argument(
         "--hidden",
         metavar="WIDTHS",
         type=hidden_widths,
@@ -59,35 +72,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as 128x64; default: 30",
     )
     parser.add_argument(
-        "--activation",
-        choices=HIDDEN,
-        default="sigmoid",
-        help="of the hidden layers; default: sigmoid",
+        "--activation", choices=HIDDEN, default="relu", help="of the hidden layers; default: relu"
     )
     parser.add_argument(
         "--output-activation",
         choices=(*HIDDEN, *LAST),
-        help="default: sigmoid to classify, softmax with cross_entropy, linear to regress, exp "
-        "with poisson",
+        help="default: softmax to classify, sigmoid with the quadratic loss; to regress linear, "
+        "exp with the loss poisson",
     )
     parser.add_argument(
-        "--loss", choices=LOSSES, help="default: quadratic to classify, mse to regress"
+        "--loss",
+        choices=LOSSES,
+        help="default: cross_entropy to classify, mse to regress",
+    )
+    parser.add_argument(
+        "--quantiles",
+        metavar="Q",
+        type=float,
+        nargs="+",
+        help="of the loss pinball, an output each; default: 0.5",
     )
     parser.add_argument("--epochs", metavar="N", type=int, default=10, help="default: 10")
     parser.add_argument("--batch-size", metavar="N", type=int, default=10, help="default: 10")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="default: sgd")
     parser.add_argument(
         "--learning-rate",
         metavar="X",
         type=float,
-        help="default: 3 with the quadratic loss, else 0.1",
+        help="default: 0.001 with adam, else 3 with the quadratic loss, else 0.1",
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=("constant", "step", "exponential", "plateau"),
+        default="constant",
+        help="of the rate: halved every 10 epochs, times 0.95 after each, or divided by 10 where "
+        "the validation loss, or without one the loss, has not improved for 5; default: constant",
     )
     parser.add_argument(
         "--momentum", metavar="X", type=float, default=0.0, help="in [0, 1); default: 0"
     )
     parser.add_argument("--nesterov", action="store_true", help="Nesterov's kind of momentum")
     parser.add_argument(
-        "--init", choices=INITS, default="normal", help="of the weights; default: normal"
+        "--penalty", choices=("l1", "l2"), help="default: l2 if --alpha is given, else none"
     )
+    parser.add_argument(
+        "--alpha", metavar="X", type=float, help="factor of the penalty; default: 0.0001 with one"
+    )
+    parser.add_argument(
+        "--dropout",
+        metavar="X",
+        type=float,
+        default=0.0,
+        help="share of hidden units that a batch does without, in [0, 1); default: 0",
+    )
+    parser.add_argument(
+        "--clip-norm", metavar="X", type=float, help="greatest norm of the gradient"
+    )
+    parser.add_argument(
+        "--validation-split",
+        metavar="X",
+        type=float,
+        help="share of DATA to validate with instead of --test; default: 0.1 with "
+        "--early-stopping and without --test, else 0",
+    )
+    parser.add_argument(
+        "--early-stopping",
+        metavar="N",
+        type=int,
+        help="end after so many epochs without a better validation loss, with the best weights",
+    )
+    parser.add_argument(
+        "--init",
+        choices=INITS,
+        help="of the weights; default: he_normal before relu and leaky_relu, else glorot_normal",
+    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="default: float32")
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="of weights and shuffles; default: 0"
     )
@@ -99,64 +158,63 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet train` is asked, and return the exit status."""
     files = [arguments.data] if arguments.test is None else [arguments.data, arguments.test]
     check_output(arguments.output, *files)
+    if arguments.test is not None and arguments.validation_split:
+        raise ValueError("--test and --validation-split exclude each other")
     data, task, n_outputs = _read_training_data(arguments, files)
-    # converted and packed once, for training, its validation and the accuracy at its end
-    parts = [Dataset._borrow(X, y) for X, y, _ in data]
-    loss = arguments.loss or ("quadratic" if task == "classify" else "mse")
-    output = arguments.output_activation
-    if output is None:
-        classes = "softmax" if loss == "cross_entropy" else "sigmoid"
-        numbers = "exp" if loss == "poisson" else "linear"
-        output = classes if task == "classify" else numbers
-    rate = arguments.learning_rate
-    if rate is None:
-        rate = 3.0 if loss == "quadratic" else 0.1
-    said, other = (
-        (f"{n_outputs} classes", "regress takes targets as numbers")
-        if task == "classify"
-        else (f"{n_outputs} outputs", "classify takes integers as classes")
-    )
-    hint = "" if arguments.task or isinstance(data[0][1], list) else f" (--task {other})"
+    loss = arguments.loss or ("cross_entropy" if task == "classify" else "mse")
+    if loss == "pinball" and arguments.quantiles:
+        n_outputs = len(arguments.quantiles)
     network = Network(
         [data[0][0].shape[1], *arguments.hidden, n_outputs],
-        activations=[arguments.activation] * len(arguments.hidden) + [output],
+        activations=[arguments.activation] * len(arguments.hidden)
+        + [arguments.output_activation or _output_activation(task, loss)],
         init=arguments.init,
+        dtype=arguments.dtype,
         seed=arguments.seed,
     )
-
-    def print_epoch(_: Network, epoch: int, history: History) -> None:
-        if epoch == 0:  # by now nothing is wrong with the data
-            print(f"task: {task}, {said}{hint}")
-        print(epoch_line(epoch, arguments.epochs, history), flush=True)
-
+    inputs = _standardization(arguments.standardize, data[0][0], network)
+    outputs = None
+    if task == "regress" and network.activations[-1] == "linear":
+        outputs = _standardization(arguments.standardize, _columns(data[0][1]), network)
+    # converted and packed once, for training, its validation and the accuracy at its end
+    parts = [
+        Dataset._borrow(
+            X if inputs is None else inputs(X), y if outputs is None else outputs(_columns(y))
+        )
+        for X, y, _ in data
+    ]
+    callbacks = _callbacks(arguments, network, task, data, inputs, outputs)
     try:
         with data[0].in_lines():
             history = network.fit(
                 parts[0],
-                epochs=arguments.epochs,
-                batch_size=arguments.batch_size,
-                learning_rate=rate,
-                momentum=arguments.momentum,
-                nesterov=arguments.nesterov,
                 loss=loss,
                 validation_data=parts[1] if len(parts) > 1 else None,
-                callbacks=[] if arguments.json else [print_epoch],
-                n_threads=arguments.threads,
+                callbacks=callbacks,
+                **_options(arguments, loss),
             )
     except DivergenceError as error:
         raise ValueError(str(error)) from error
+    if inputs is not None or outputs is not None:
+        network = folded(network, inputs, outputs)
+        parts = [Dataset._borrow(X, y) for X, y, _ in data]
     accuracy = [network.accuracy(part) for part in parts] if task == "classify" else []
+    r2 = []
+    if task == "regress" and loss != "pinball":
+        r2 = [_r2(_columns(part.y), network.predict(part)) for part in parts]
     network.save(arguments.output)
     if arguments.json:
         facts = {
             "layer_sizes": network.layer_sizes,
             "activations": network.activations,
             "task": task,
+            "standardized": {"inputs": inputs is not None, "targets": outputs is not None},
             "loss": history.loss,
             "val_loss": history.val_loss,
             "val_accuracy": history.val_accuracy,
             "seconds": history.seconds,
             "accuracy": accuracy[0] if accuracy else None,
+            "r2": r2[0] if r2 else None,
             "output": arguments.output,
         }
         print(json.dumps(facts))
@@ -165,8 +223,107 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"trained [{sizes}] to {task} in {sum(history.seconds):.3g} s")
         for file, share in zip(files, accuracy, strict=False):
             print(f"accuracy {share:.4f} on {file}")
+        for file, share in zip(files, r2, strict=False):
+            print(f"R2 {share:.4f} on {file}")
         print(f"wrote {arguments.output}")
     return 0
+
+
+def _output_activation(task: str, loss: str) -> str:
+    if task == "classify":
+        return "sigmoid" if loss == "quadratic" else "softmax"
+    return "exp" if loss == "poisson" else "linear"
+
+
+def _options(arguments: argparse.Namespace, loss: str) -> dict[str, Any]:
+    """Return the arguments of `Network.fit` that stand for options of the command line."""
+    rate = arguments.learning_rate
+    if rate is None:
+        rate = 0.001 if arguments.optimizer == "adam" else 3.0 if loss == "quadratic" else 0.1
+    if arguments.schedule in ("step", "exponential"):
+        number(rate, "--learning-rate", "positive")
+        rate = StepDecay(rate) if arguments.schedule == "step" else Exponential(rate)
+    penalty, alpha = arguments.penalty, arguments.alpha
+    split = arguments.validation_split
+    if split is None:
+        split = 0.1 if arguments.early_stopping and arguments.test is None else 0.0
+    return dict(
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        learning_rate=rate,
+        optimizer=arguments.optimizer,
+        momentum=arguments.momentum,
+        nesterov=arguments.nesterov,
+        quantiles=arguments.quantiles,
+        penalty=penalty or (None if alpha is None else "l2"),
+        alpha=alpha if alpha is not None else 0.0 if penalty is None else 1e-4,
+        dropout=arguments.dropout,
+        clip_norm=arguments.clip_norm,
+        validation_split=split,
+        n_threads=arguments.threads,
+    )
+
+
+def _callbacks(
+    arguments: argparse.Namespace,
+    network: Network,
+    task: str,
+    data: list[Data],
+    inputs: Standardization | None,
+    outputs: Standardization | None,
+) -> list[Callback]:
+    callbacks: list[Callback] = []
+    if arguments.early_stopping is not None:
+        callbacks.append(EarlyStopping(patience=arguments.early_stopping))
+    if arguments.schedule == "plateau":
+        validated = arguments.test or arguments.validation_split or arguments.early_stopping
+        callbacks.append(ReduceOnPlateau("val_loss" if validated else "loss", patience=5))
+    if arguments.json:
+        return callbacks
+    n_outputs = network.layer_sizes[-1]
+    said, other = (
+        (f"{n_outputs} classes", "regress takes targets as numbers")
+        if task == "classify"
+        else (
+            f"{n_outputs} output{'s' if n_outputs > 1 else ''}",
+            "classify takes integers as classes",
+        )
+    )
+    hint = "" if arguments.task or isinstance(data[0][1], list) else f" (--task {other})"
+    mapped = "" if inputs is None else "inputs"
+    if outputs is not None:
+        mapped += f"{' and ' if mapped else ''}targets, so losses are shares of their variance"
+
+    def print_epoch(_: Network, epoch: int, history: History) -> None:
+        if epoch == 0:  # by now nothing is wrong with the data
+            print(f"task: {task}, {said}{hint}")
+            if mapped:
+                print(f"standardized: {mapped} (--standardize never leaves them as they are)")
+        print(epoch_line(epoch, arguments.epochs, history), flush=True)
+
+    return [print_epoch, *callbacks]
+
+
+def _standardization(
+    choice: str, matrix: npt.NDArray[Any], network: Network
+) -> Standardization | None:
+    if choice == "never" or matrix.ndim != 2 or not matrix.size:
+        return None
+    # The network that is written must take, and may give, the data as they are.
+    if not max(abs(matrix.max()), abs(matrix.min())) <= np.finfo(network.dtype).max:
+        return None
+    found = Standardization.of(matrix)
+    return found if found.is_possible and (choice == "always" or found.is_needed) else None
+
+
+def _columns(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return y[:, None] if y.ndim == 1 else y
+
+
+def _r2(y: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> float:
+    """Return the share of the targets' variance that is explained, of all outputs together."""
+    total = np.square(y - y.mean(axis=0)).sum()
+    return float(1 - np.square(y - predicted).sum() / total) if total > 0 else 0.0
 
 
 def _read_training_data(
