@@ -75,7 +75,7 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
              py::arg("quantiles") = std::vector<double>(),
              "(mean loss, share of samples of these classes or None), or None if x is not finite.")
         .def("gradients", &Network::gradients, py::arg("data"), py::arg("loss"),
-             py::arg("quantiles") = std::vector<double>());
+             py::arg("quantiles") = std::vector<double>(), py::arg("weights") = py::none());
 }
 
 }  // namespace

@@ -143,6 +143,18 @@ class DenseData {
     DenseSamples<T>& samples() const { return *samples_; }
     const dense::Targets<T>& targets() const { return targets_; }
 
+    /// The same with factors of the samples' losses, which the caller keeps alive, or None.
+    dense::Targets<T> weighted(const py::object& weights) const {
+        dense::Targets<T> targets = targets_;
+        if (weights.is_none()) return targets;
+        require(py::isinstance<Array<T>>(weights), "weights must have the network's type");
+        const auto array = py::reinterpret_borrow<Array<T>>(weights);
+        require(array.ndim() == 1 && rows_of(array) == samples_->size(), "weights do not fit X");
+        require(aligned(array), "weights must be aligned");
+        targets.weights = array.data();
+        return targets;
+    }
+
     bool fits(std::size_t inputs, std::size_t outputs) const {
         return samples_->inputs() == inputs && (targets_.labels != nullptr || outputs_ == outputs);
     }
@@ -240,9 +252,13 @@ class DenseNetwork {
                               expected != nullptr ? py::object(py::float_(share)) : py::none());
     }
 
-    py::list gradients(const DenseData<T>& data, const std::string& loss_name,
-                       const std::vector<double>& quantiles) const {
+    /// (mean loss, gradients of it: weights and biases of every layer). The factors of the samples'
+    /// losses may be None.
+    py::tuple gradients(const DenseData<T>& data, const std::string& loss_name,
+                        const std::vector<double>& quantiles, const py::object& weights) const {
         require_fits(data);
+        const dense::Targets<T> targets = data.weighted(weights);
+        double loss = 0;
         dense::Options options;
         options.batch_size = data.samples().size();
         options.loss = to_loss(loss_name);
@@ -259,11 +275,11 @@ class DenseNetwork {
             result.append(py::make_tuple(w, b));
         }
         without_gil(py::none(), [&](dense::Poll poll) {
-            dense::Trainer<T>(layers_, *kernels_, {data.samples().packed(poll), data.targets()},
-                              options, poll)
-                .gradients(into, poll);
+            loss = dense::Trainer<T>(layers_, *kernels_, {data.samples().packed(poll), targets},
+                                     options, poll)
+                       .gradients(into, poll);
         });
-        return result;
+        return py::make_tuple(loss, result);
     }
 
     bool is_long(std::size_t n_samples) const {

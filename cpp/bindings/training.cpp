@@ -55,14 +55,7 @@ class DenseTrainer {
         network_->require_fits(options.loss, options.quantiles);
         const std::size_t n = data_->samples().size();
         require(n <= std::numeric_limits<std::uint32_t>::max(), "too many samples");
-        dense::Targets<T> targets = data_->targets();
-        if (!weights_.is_none()) {
-            require(py::isinstance<Array<T>>(weights_), "weights must have the network's type");
-            const auto array = py::reinterpret_borrow<Array<T>>(weights_);
-            require(array.ndim() == 1 && rows_of(array) == n, "weights do not fit X");
-            require(aligned(array), "weights must be aligned");
-            targets.weights = array.data();
-        }
+        const dense::Targets<T> targets = data_->weighted(weights_);
         without_gil(progress, [&](dense::Poll poll) {
             auto samples = data_->samples().packed(poll);
             finite_ = samples->finite();

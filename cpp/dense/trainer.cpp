@@ -337,7 +337,7 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
 }
 
 template <class T>
-void Trainer<T>::gradients(std::vector<Layer<T>>& gradients, Poll poll) {
+double Trainer<T>::gradients(std::vector<Layer<T>>& gradients, Poll poll) {
     read(poll);
     const std::size_t m = order_.size();
     pass(0, {0, m}, 0, poll);
@@ -347,6 +347,8 @@ void Trainer<T>::gradients(std::vector<Layer<T>>& gradients, Poll poll) {
         level.gradients.write_transposed(gradients[l].weights);
         std::copy_n(level.bias_gradients.data(), gradients[l].outputs, gradients[l].biases);
     }
+    return std::accumulate(losses_.begin(), losses_.begin() + static_cast<std::ptrdiff_t>(m), 0.0) /
+           static_cast<double>(m);
 }
 
 template class Trainer<float>;

@@ -90,8 +90,9 @@ class Trainer {
                     const std::function<void(std::size_t)>& poll);
 
     /// The gradient of the mean loss over all samples, of which there are at most batch_size, into
-    /// gradients[l], which have the shapes of the layers. The optimiser must need gradients.
-    void gradients(std::vector<Layer<T>>& gradients, Poll poll = {});
+    /// gradients[l], which have the shapes of the layers; returns that loss. The optimiser must
+    /// need gradients.
+    double gradients(std::vector<Layer<T>>& gradients, Poll poll = {});
 
    private:
     struct Level {

@@ -97,8 +97,12 @@ class DenseNetwork32:
         quantiles: Sequence[float] = [],
     ) -> tuple[float, float | None] | None: ...
     def gradients(
-        self, data: DenseData32, loss: str, quantiles: Sequence[float] = []
-    ) -> list[Any]: ...
+        self,
+        data: DenseData32,
+        loss: str,
+        quantiles: Sequence[float] = [],
+        weights: Any = None,
+    ) -> tuple[float, list[Any]]: ...
 
 class DenseTrainer32:
     def __init__(
@@ -168,8 +172,12 @@ class DenseNetwork64:
         quantiles: Sequence[float] = [],
     ) -> tuple[float, float | None] | None: ...
     def gradients(
-        self, data: DenseData64, loss: str, quantiles: Sequence[float] = []
-    ) -> list[Any]: ...
+        self,
+        data: DenseData64,
+        loss: str,
+        quantiles: Sequence[float] = [],
+        weights: Any = None,
+    ) -> tuple[float, list[Any]]: ...
 
 class DenseTrainer64:
     def __init__(

@@ -20,6 +20,7 @@ X_SMALL, Y_SMALL = X[:300], Y[:300]
 
 # Training that is not to converge, but to be counted.
 FIXED = dict(n_iter_no_change=np.inf, random_state=3)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of FIXED
 
 
 def same(a, b):
@@ -35,7 +36,7 @@ def test_is_the_network_it_claims(solver):
         ["logistic", LeakyReLU(0.1)],
         solver=solver,
         penalty="l1",
-        alpha=1e-4,
+        alpha=1e-4 * 50,  # of which a batch has its share
         dropout=[0.1, 0.2],
         clip_norm=2.0,
         batch_size=50,
@@ -87,9 +88,14 @@ def test_is_the_network_it_claims(solver):
 
 def test_regressor_is_the_network_it_claims(np_rng):
     values = np_rng.normal(size=(len(X), 2))
-    model = MLPRegressor(7, "tanh", max_iter=3, batch_size=64, **FIXED).fit(X, values)
+    model = MLPRegressor(
+        7, "tanh", alpha=0.5, max_iter=3, batch_size=64, init="glorot_uniform", **FIXED
+    ).fit(X, values)
     net = Network([64, 7, 2], activations=["tanh", "linear"], init="glorot_uniform", seed=3)
-    net.fit(X, values, epochs=3, batch_size=64, learning_rate=0.001, optimizer="adam")
+    net.fit(
+        X, values, epochs=3, batch_size=64, learning_rate=0.001, optimizer="adam",
+        loss="quadratic", penalty="l2", alpha=0.5 / 2 / 64,
+    )  # fmt: skip
     assert same(model.network_, net)
     np.testing.assert_array_equal(model.predict(X), net.predict(X))
     assert model.fit(X, values[:, 0]).predict(X).shape == (len(X),)
@@ -227,13 +233,42 @@ def test_a_training_that_diverges_does_not_blame_the_data():
 
     data, targets = load_iris(return_X_y=True)
     model = MLPRegressor(
-        solver="sgd", activation="identity", learning_rate_init=1, early_stopping=True,
-        max_iter=20, random_state=0,
+        solver="sgd", activation="identity", learning_rate_init=1, max_iter=20, random_state=0
     )  # fmt: skip
     with pytest.raises(ValueError, match="take a smaller learning_rate") as error:
         model.fit(data, targets)
     assert "Input" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("n_samples", [150, 1000])
+def test_a_training_that_diverges_has_its_best_weights(n_samples):
+    """Found out by the score, if there is one batch, or else by the loss."""
+    data, targets = X[:n_samples].astype(float), Y[:n_samples].astype(float)
+    kept = []
+
+    def keep(network, epoch, history):
+        kept.append([a.copy() for a in (*network.weights, *network.biases)])
+
+    model = MLPRegressor(
+        solver="sgd",
+        activation="identity",
+        learning_rate=lambda epoch: 1e155 if epoch > 1 else 1e-6,
+        early_stopping=True,
+        max_iter=90,
+        random_state=0,
+    )
+    with pytest.warns(ConvergenceWarning, match="a smaller learning_rate.*weights of"):
+        model.fit(data, targets, callbacks=[keep])
+    scores = model.validation_scores_
+    assert not np.isfinite(scores[-1])
+    assert np.isnan(model.loss_curve_[-1]) == (n_samples > 200)
+    assert len(scores) == len(model.loss_curve_) == len(model.validation_loss_curve_)
+    best = int(np.nanargmax(scores))
+    assert model.best_validation_score_ == scores[best]
+    assert model.best_loss_ is None
+    for a, b in zip((*model.network_.weights, *model.network_.biases), kept[best], strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def chunks():
@@ -242,7 +277,9 @@ def chunks():
 
 def test_partial_fit_is_an_epoch_of_the_network():
     schedule = schedules.Exponential(0.02, 0.9)
-    model = MLPClassifier(8, learning_rate=schedule, random_state=3)
+    model = MLPClassifier(
+        8, learning_rate=schedule, init="glorot_uniform", alpha=0.0, random_state=3
+    )
     net = Network([64, 8, 10], activations=["relu", "softmax"], init="glorot_uniform", seed=3)
     for k, (part, labels) in enumerate(2 * chunks()):
         model.partial_fit(part, labels, classes=np.arange(10) if k == 0 else None)
@@ -308,7 +345,12 @@ PARAMETERS = [
     (dict(activation=["relu", "relu"]), "activation has 2 entries for 1 hidden layers"),
     (dict(activation=["softmax"]), "softmax is for the last layer only"),
     (dict(activation=["step"]), "step activation cannot be trained"),
-    (dict(solver="lbfgs"), "'solver' parameter of MLPClassifier must be a str among"),
+    (dict(solver="newton"), "'solver' parameter of MLPClassifier must be a str among"),
+    (dict(solver="lbfgs", dropout=0.1), "dropout=0.1 is for solver 'sgd' or 'adam', not 'lbfgs'"),
+    (dict(solver="lbfgs", penalty="l1"), "penalty='l1' is for solver 'sgd' or 'adam'"),
+    (dict(solver="lbfgs", clip_norm=1), "clip_norm=1 is for solver 'sgd' or 'adam'"),
+    (dict(max_fun=0), "'max_fun' parameter of MLPClassifier must be an int"),
+    (dict(power_t=-1), "'power_t' parameter of MLPClassifier must be a float"),
     (dict(penalty=-1), r"'penalty' parameter of MLPClassifier must be .*\(0.0, inf\)"),
     (dict(penalty=0), "'penalty' parameter of MLPClassifier must be"),
     (dict(penalty="l3"), "'penalty' parameter of MLPClassifier must be"),
@@ -319,7 +361,7 @@ PARAMETERS = [
     (dict(dropout=[1.0]), r"dropout\[0\] must be in \[0, 1\)"),
     (dict(dropout=[0.1, 0.1]), "dropout has 2 rates for 1 hidden layers"),
     (dict(batch_size=0), "'batch_size' parameter of MLPClassifier must be"),
-    (dict(learning_rate="invscaling"), "'learning_rate' parameter of MLPClassifier must be"),
+    (dict(learning_rate="inverse"), "'learning_rate' parameter of MLPClassifier must be"),
     (dict(learning_rate=0.1), "'learning_rate' parameter of MLPClassifier must be"),
     (dict(learning_rate=lambda epoch: -1.0), r"learning_rate\(0\) must be positive"),
     (dict(learning_rate_init=0), "'learning_rate_init' parameter of MLPClassifier must be"),
@@ -388,7 +430,6 @@ def test_what_a_callback_raises():
     assert same(model.network_, whole.network_)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("option", [dict(tol=10**400), dict(n_iter_no_change=10**400)])
 def test_numbers_of_any_size(option):
     MLPClassifier(max_iter=3, **option).fit([[0], [1], [2]], [0, 1, 1])

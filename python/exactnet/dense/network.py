@@ -325,7 +325,7 @@ class Network(Layers):
         loss, levels = self._trainable(loss, quantiles)
         data = Data.of(self, X, y, loss=loss)
         data.samples.require_finite("X")
-        gradients: list[tuple[Array, Array]] = self._core.gradients(data.core, loss, levels)
+        gradients: list[tuple[Array, Array]] = self._core.gradients(data.core, loss, levels)[1]
         return gradients
 
     def fit(

@@ -96,9 +96,9 @@ def fit(
     history = History()
     epochs = options.epochs
     callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
-    per_call = 1 if validation or callbacks or options.verbose else _EPOCHS_PER_CALL
+    each_epoch = validation is not None or options.verbose
     bar = ProgressBar(f"0/{epochs}", delay=0.0) if options.verbose else None
-    with _alone(network), _kept(network, history), bar or nullcontext():
+    with alone(network), _kept(network, history), bar or nullcontext():
         state, _ = network._after_training()
         if state is not None and state.kind == options.optimizer and options.has_state:
             trainer.set_state(state.first, state.second or [], state.steps)
@@ -116,8 +116,11 @@ def fit(
                     ended = True
         while epoch < epochs and not ended:
             _check_parameters(network)
+            # a callback may say after how many epochs it wants to be called, which costs time
+            waits = [1] if each_epoch else [getattr(c, "_next_call", 1) for c in callbacks]
+            per_call = min(waits, default=_EPOCHS_PER_CALL)
             rates = options.rates(epoch, min(per_call, epochs - epoch))
-            for callback in callbacks:  # with which every call is one epoch
+            for callback in callbacks:  # which are called after every epoch
                 if hasattr(callback, "change_rate"):
                     rate = callback.change_rate(epoch, float(rates[0]))
                     rates[0] = number(rate, "the result of change_rate", "at least 0")
@@ -144,7 +147,7 @@ def fit(
                 print(epoch_line(epoch, epochs, history), file=sys.stderr)
             for callback in callbacks:
                 try:
-                    callback(network, epoch, history)
+                    callback(network, epoch + finished - 1, history)
                 except StopTraining:  # the others shall hear of the epoch, too
                     ended = True
             epoch += finished
@@ -209,7 +212,7 @@ def _magnitude(array: Any) -> float:
 
 
 @contextmanager
-def _alone(network: Layers) -> Iterator[None]:
+def alone(network: Layers) -> Iterator[None]:
     """Keep other calls from training the network; two would share generator and weights."""
     if not network._training.acquire(blocking=False):
         raise RuntimeError(

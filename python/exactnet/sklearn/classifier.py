@@ -7,34 +7,54 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import Tags, column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
 from sklearn.utils.validation import check_non_negative
 
 from exactnet.activations import Activation
 from exactnet.dense.callbacks import Callback
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
-from exactnet.sklearn.mlp import BaseMLP
+from exactnet.sklearn.mlp import BaseMLP, goes_by_batches
 from exactnet.sklearn.preparation import Keep, targets_of
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def _labels(y: Array) -> tuple[Array, Array]:
-    """Return the classes that occur, and the number among these of every sample's."""
+def _labels(y: Any) -> tuple[Array, Array]:
+    """Return the classes that occur, and the number among these of every sample's.
+
+    Of y (n_samples, n_classes), whose rows tell which of any number of labels a sample has, these
+    are the columns, and y itself as truth values.
+    """
     check_classification_targets(y)
-    present, codes = np.unique(y, return_inverse=True)
-    return present, codes
+    if y.ndim == 1 or y.shape[1] == 1:
+        present, codes = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        return present, codes
+    if type_of_target(y) != "multilabel-indicator":
+        raise ValueError(
+            f"y has {y.shape[1]} columns, which must tell by 0 and 1 whether a sample has a label; "
+            "for labels of other kinds, train an estimator for each column"
+        )
+    values: Array = y.toarray() if issparse(y) else y
+    return np.arange(values.shape[1]), values != 0
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A classifier: a `Network` with softmax outputs, trained for least cross-entropy.
+    """A classifier: a `Network` trained for least cross-entropy.
 
-    Parameters have the names and defaults of scikit-learn's estimator of this name where they mean
-    the same; what is of this package is described in `Network.fit`.
+    Its outputs are softmax, or for two classes a single sigmoid, or a sigmoid for every label where
+    samples may have any number of them. Parameters have the names, defaults and meanings of
+    scikit-learn's estimator of this name, and the same `random_state` starts from the same weights;
+    what is of this package is described in `Network.fit`.
 
     Parameters
     ----------
@@ -42,39 +62,46 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     activation : str, activation object, or a sequence with one per hidden layer
         "identity" or "linear", "logistic" or "sigmoid", "tanh", "relu", "leaky_relu", or an object
         of `exactnet.activations`.
-    solver : {"adam", "sgd"}
+    solver : {"adam", "sgd", "lbfgs"}
+        "lbfgs" is that of SciPy, on all samples at once: for data that are few. It takes neither
+        penalties other than "l2" nor `dropout`, `clip_norm`, validation data and callbacks.
     penalty : {"l2", "l1", None} or float > 0
     alpha : float
-        Adds alpha sum |w|^p over all weights to the mean loss; scikit-learn divides by twice the
-        size of the batch. 0 is no penalty.
+        Adds alpha / p sum |w|^p over all weights, divided by the size of a batch, to its mean loss.
+        "l2", which is p = 2, is the penalty of scikit-learn.
     dropout : float or sequence of float in [0, 1)
         Share of the units of every hidden layer, or of each, to be switched off in training.
     clip_norm : float, optional
     batch_size : int or "auto"
         At most the number of samples; "auto" is at most 200.
-    learning_rate : "constant" or callable
-        "constant" is `learning_rate_init`. A callable, such as those of `exactnet.schedules`, gets
-        the number of epochs trained so far, calls of `partial_fit` among them, and returns the rate
-        instead.
-    learning_rate_init : float
+    learning_rate : {"constant", "invscaling", "adaptive"} or callable
+        "constant" is `learning_rate_init`. For "sgd", "invscaling" divides it by t^power_t after
+        t - 1 samples, and "adaptive" divides it by 5 where training would end, until it is 1e-6. A
+        callable, such as those of `exactnet.schedules`, gets the number of epochs trained so far,
+        calls of `partial_fit` among them, and returns the rate instead.
+    learning_rate_init, power_t : float
     momentum, nesterovs_momentum
         For "sgd".
     beta_1, beta_2, epsilon
         For "adam".
-    max_iter : int
-        Greatest number of epochs.
+    max_iter, max_fun : int
+        Greatest number of epochs, or iterations of "lbfgs", and of its evaluations of the loss.
     shuffle : bool
     tol, n_iter_no_change : float, int
         Training ends, converged, when more than `n_iter_no_change` epochs in a row have not brought
-        the loss, or with `early_stopping` the score, forward by `tol`. ``n_iter_no_change=np.inf``
-        trains `max_iter` epochs without such a test.
+        the loss, or with `early_stopping` the score, forward by `tol`; but not at a loss more than
+        10 % above the least one. ``n_iter_no_change=np.inf`` trains `max_iter` epochs without such
+        a test. For "lbfgs", `tol` is the largest component of the gradient at which it ends.
     early_stopping : bool
         Watch the accuracy on validation data: those passed to `fit`, or `validation_fraction` of
-        the samples, stratified. The network then has the weights of the best epoch.
+        the samples, stratified. The network then has the weights of the best epoch, also if the
+        training has diverged, which is a warning. Not for "lbfgs".
     validation_fraction : float in (0, 1)
-    init : str
-        As of `Network`.
-    dtype : {"float32", "float64"}
+    init : str, optional
+        As of `Network`. By default as scikit-learn: uniform, of the bounds of Glorot and Bengio
+        (2010), biases too.
+    dtype : {"auto", "float32", "float64"}
+        Of the network. "auto" is float32 for X of float32, which is faster, else float64.
     n_threads : int
         Threads of a training, which pay for wide layers; results are the same.
     warm_start : bool
@@ -83,7 +110,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     random_state : int, RandomState or None
         Of initial weights, shuffles, dropout and split. An integer is the seed of the `Network`.
     verbose : bool
-        Print a line per epoch to stderr.
+        Print a line per epoch.
     class_weight : dict, "balanced" or None
         Factors of the samples' losses by their class.
 
@@ -94,10 +121,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only if X has had names.
-    n_iter_ : int
-        Epochs of the last call.
+    n_iter_, t_ : int
+        Epochs of the last call, and samples seen in all.
+    n_layers_, n_outputs_, out_activation_ :
+        Of the network, as scikit-learn counts and calls them.
+    loss_, best_loss_, best_validation_score_ : float or None
+        Of the last epoch and of the best ones.
     loss_curve_, validation_loss_curve_, validation_scores_ : list of float
-        An entry per epoch; of the latter only with validation data, else None.
+        An entry per epoch, or iteration of "lbfgs", whose losses include the penalty; of the latter
+        only with validation data, else None.
 
     Examples
     --------
@@ -109,6 +141,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     >>> model.network_
     Network([64, 30, 10], activations=['relu', 'softmax'], dtype=float32)
+    >>> MLPClassifier(30, solver="lbfgs", random_state=0).fit(X, y).score(X_test, y_test) > 0.9
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -116,9 +150,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     classes_: Array
-    _several = False
-    _loss = "cross_entropy"
-    _output = "softmax"
+    _multilabel: bool
 
     def __init__(
         self,
@@ -127,25 +159,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         *,
         solver: str = "adam",
         penalty: str | float | None = "l2",
-        alpha: float = 0.0,
+        alpha: float = 0.0001,
         dropout: float | Sequence[float] = 0.0,
         clip_norm: float | None = None,
         batch_size: int | str = "auto",
         learning_rate: str | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         max_iter: int = 200,
+        max_fun: int = 15000,
         shuffle: bool = True,
         tol: float = 1e-4,
         n_iter_no_change: float = 10,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        init: str = "glorot_uniform",
-        dtype: str = "float32",
+        init: str | None = None,
+        dtype: str = "auto",
         n_threads: int = 1,
         warm_start: bool = False,
         random_state: Any = None,
@@ -163,12 +197,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
+            power_t=power_t,
             momentum=momentum,
             nesterovs_momentum=nesterovs_momentum,
             beta_1=beta_1,
             beta_2=beta_2,
             epsilon=epsilon,
             max_iter=max_iter,
+            max_fun=max_fun,
             shuffle=shuffle,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
@@ -197,9 +233,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features), or Dataset with y
-        y : array-like (n_samples,); none with a Dataset
-            Labels of any kind.
+        X : array-like or sparse matrix (n_samples, n_features), or Dataset with y
+        y : array-like (n_samples,) or (n_samples, n_classes); none with a Dataset
+            Labels of any kind; or for every label by 0 and 1 whether a sample has it, or is it.
         sample_weight : array-like (n_samples,), optional
             Factors of the samples' losses.
         X_val, y_val : array-like, or Dataset with y, optional
@@ -216,14 +252,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If a parameter or the data are not as described, or the training diverges.
-        TypeError
-            If X is sparse.
         """
         result: MLPClassifier = self._fit(
             X, y, sample_weight, validation=(X_val, y_val), callbacks=callbacks
         )
         return result
 
+    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> MLPClassifier:
@@ -266,6 +301,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict(self, X: Any) -> Array:
         """Return the most probable class of every sample, (n_samples,).
 
+        After labels of any number for a sample, 1 for those that are more probable than not, else
+        0, (n_samples, n_classes).
+
         Raises
         ------
         NotFittedError
@@ -274,7 +312,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If X is not finite or does not fit the network.
         """
         outputs = self._outputs(X)
-        labels: Array = self.classes_[np.argmax(outputs, axis=1)]
+        if self._multilabel:
+            return (outputs > 0.5).astype(np.intp)
+        codes = np.argmax(outputs, axis=1) if len(self.classes_) != 2 else outputs[:, 0] > 0.5
+        labels: Array = self.classes_[codes.astype(np.intp)]
         return labels
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -290,7 +331,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of every class, (n_samples, n_classes); errors as `predict`."""
-        return self._outputs(X)
+        outputs = self._outputs(X)
+        if self._multilabel or len(self.classes_) != 2:
+            return outputs
+        return np.hstack([1 - outputs, outputs])
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of `predict_proba`."""
@@ -298,16 +342,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             logarithms: Array = np.log(self.predict_proba(X))
         return logarithms
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _loss_and_output(self) -> tuple[str, str]:
+        independent = self._multilabel or len(self.classes_) == 2
+        return "cross_entropy", "sigmoid" if independent else "softmax"
+
+    def _new_network(
+        self, n_features: int, n_outputs: int, dtype: np.dtype[Any]
+    ) -> tuple[Network, int]:
+        network, seed = super()._new_network(n_features, n_outputs, dtype)
+        names = self.classes_.tolist()
+        if len(names) > 1 and all(isinstance(name, str) for name in names):
+            network.classes = tuple(names)  # for who uses the network itself
+        return network, seed
+
     def _targets(
-        self, y: Array, fresh: bool, incremental: bool, classes: Any, keep: Keep
+        self, y: Any, dtype: np.dtype[Any], fresh: bool, incremental: bool, classes: Any, keep: Keep
     ) -> tuple[Array, int]:
         present, codes = keep((MLPClassifier, "labels"), lambda: _labels(y))
+        multilabel = codes.ndim == 2
+        if not fresh and multilabel != self._multilabel:
+            raise ValueError("y must tell one label of a sample, or any number, as it did before")
         if incremental:
             if fresh and hasattr(self, "classes_"):
                 del self.classes_  # of a call that has failed
             _check_partial_fit_first_call(self, classes)
             self.classes_ = np.asarray(self.classes_)
-            if not np.array_equal(present, self.classes_):
+            if multilabel and len(present) != len(self.classes_):
+                raise ValueError(f"y has {len(present)} columns for {len(self.classes_)} classes")
+            if not multilabel and not np.array_equal(present, self.classes_):
                 codes = self._codes(present, "y")[codes]
         elif fresh:
             self.classes_ = present
@@ -316,10 +383,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "warm_start can only be used where `y` has the same classes as in the "
                 f"previous call to fit. Previously got {self.classes_}, `y` has {present}"
             )
-        return self._encoded(codes), len(self.classes_)
+        self._multilabel = multilabel
+        n = len(self.classes_)
+        return self._encoded(codes), 1 if n == 2 and not multilabel else n
 
-    def _kind(self) -> tuple[Hashable, ...]:
-        return MLPClassifier, self.dtype, *self.classes_.tolist()
+    def _kind(self, dtype: np.dtype[Any]) -> tuple[Hashable, ...]:
+        return MLPClassifier, dtype.name, *self.classes_.tolist()
 
     def _codes(self, y: Array, name: str) -> Array:
         found = np.isin(y, self.classes_)
@@ -332,13 +401,33 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return codes
 
     def _encoded(self, codes: Array) -> Array:
+        """Return targets as the network takes them: labels, or values of sigmoid outputs."""
+        if codes.ndim == 2:
+            return codes
+        if len(self.classes_) == 2:
+            second: Array = codes[:, None] == 1
+            return second
         # a network of one output takes values
         return codes.astype(np.int64) if len(self.classes_) > 1 else np.ones((len(codes), 1))
 
-    def _validation_targets(self, y: Any, n_outputs: int) -> Array:
-        return self._encoded(self._codes(column_or_1d(y, warn=True), "y_val"))
+    def _validation_targets(self, y: Any, dtype: np.dtype[Any], n_outputs: int) -> Array:
+        if not self._multilabel:
+            return self._encoded(self._codes(column_or_1d(y, warn=True), "y_val"))
+        present, values = _labels(y if issparse(y) else np.asarray(y))
+        if values.ndim != 2 or len(present) != n_outputs:
+            raise ValueError(f"y_val must have {n_outputs} columns of 0 and 1, as y")
+        return values
+
+    def _strata(self, y: Array) -> Array | None:
+        if self._multilabel or len(self.classes_) == 1:
+            return None
+        return y.ravel().astype(str)  # of which errors list those with too few samples
 
     def _score(self, y: Array, X: Array) -> Callable[[Network, History], float]:
+        if self._multilabel:
+            return lambda network, history: float(
+                ((network.predict(X) > 0.5) == y).all(axis=1).mean()
+            )
         if len(self.classes_) == 1:
             return lambda network, history: 1.0
         return lambda network, history: history.val_accuracy[-1]
@@ -346,16 +435,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weights(self, y: Array, weights: Array | None, incremental: bool) -> Array | None:
         if self.class_weight is None:
             return weights
+        if self._multilabel:
+            raise ValueError("class_weight is for one label of a sample, not for any number")
         if self.class_weight == "balanced" and incremental:
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit. In order to use "
                 "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y) "
                 "on all data and pass the result as class_weight."
             )
-        codes = y if y.ndim == 1 else np.zeros(len(y), np.int64)
+        codes = y.ravel().astype(np.int64) if len(self.classes_) > 1 else np.zeros(len(y), np.int64)
         of_classes = compute_class_weight(
             self.class_weight, classes=self.classes_, y=self.classes_[codes]
         )
         check_non_negative(of_classes, "`class_weight`")
-        factors: Array = of_classes.astype(self.dtype)[codes]
+        factors: Array = of_classes[codes]
         return factors if weights is None else factors * weights

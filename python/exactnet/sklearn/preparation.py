@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_y, validate_data
@@ -34,12 +35,21 @@ def targets_of(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> Any:
     return X.y
 
 
-def read(
-    estimator: BaseEstimator, X: Any, y: Any, dtype: np.dtype[Any], *, several: bool, reset: bool
-) -> tuple[Array, Array]:
-    """Return X and y, or those of a Dataset X, as arrays; y is not converted.
+def float_type(X: Any) -> np.dtype[Any]:
+    """Return the type of a network for X, or for a Dataset X: float32 if X is, else float64."""
+    if isinstance(X, Dataset):
+        X = X.X
+    types = list(X.dtypes) if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    single = bool(types) and all(str(kind).lower() == "float32" for kind in types)
+    return np.dtype("float32" if single else "float64")
 
-    `several` allows y to have several columns; `reset` is that of `validate_data`.
+
+def read(
+    estimator: BaseEstimator, X: Any, y: Any, dtype: np.dtype[Any], *, reset: bool
+) -> tuple[Any, Any]:
+    """Return X and y, or those of a Dataset X, as arrays or sparse; y is not converted.
+
+    It may have several columns. `reset` is that of `validate_data`.
     """
     if not isinstance(X, Dataset):
         with np.errstate(over="ignore"):  # what becomes infinite is refused
@@ -49,41 +59,39 @@ def read(
                 y,
                 dtype=dtype,
                 order="C",
-                multi_output=several,
+                multi_output=True,
+                accept_sparse="csr",
                 ensure_all_finite=False,
                 reset=reset,
             )
-        _check_finite(estimator, X, "X")
-        return X, y
+        return _finite(estimator, X, "X"), y
     given = targets_of(X, y)
 
-    def targets() -> Array:
+    def targets() -> Any:
         refuse_mask(given, "y")
-        values: Array = _check_y(given, multi_output=several, estimator=estimator)
-        return values
+        return _check_y(given, multi_output=True, estimator=estimator)
 
     samples = read_samples(estimator, X, dtype, reset=reset)
-    return samples, X._prepare((read, several), targets)
+    return samples, X._prepare(read, targets)
 
 
 def read_samples(
     estimator: BaseEstimator, X: Any, dtype: np.dtype[Any], *, reset: bool, name: str = "X"
-) -> Array:
-    """Return X, which may be a Dataset, as an array."""
-    options: dict[str, Any] = dict(dtype=dtype, order="C", ensure_all_finite=False)
-    array: Array
+) -> Any:
+    """Return X, which may be a Dataset, as an array or in compressed sparse rows."""
+    options: dict[str, Any] = dict(
+        dtype=dtype, order="C", ensure_all_finite=False, accept_sparse="csr"
+    )
     if not isinstance(X, Dataset):
         with np.errstate(over="ignore"):
             array = validate_data(estimator, X, reset=reset, **options)
-        _check_finite(estimator, array, name)
-        return array
+        return _finite(estimator, array, name)
 
-    def samples() -> Array:
+    def samples() -> Any:
         refuse_mask(X.X, name)
         with np.errstate(over="ignore"):
-            checked: Array = check_array(X.X, input_name=name, estimator=estimator, **options)
-        _check_finite(estimator, checked, name)
-        return checked
+            checked = check_array(X.X, input_name=name, estimator=estimator, **options)
+        return _finite(estimator, checked, name)
 
     array = X._prepare((read_samples, dtype.name), samples)
     # only the number of features and their names
@@ -91,6 +99,8 @@ def read_samples(
     return array
 
 
-def _check_finite(estimator: BaseEstimator, X: Array, name: str) -> None:
-    if not _core.all_finite(X):  # several times faster than scikit-learn's
+def _finite(estimator: BaseEstimator, X: Any, name: str) -> Any:
+    """Return samples, which must be finite."""
+    if not _core.all_finite(X.data if issparse(X) else X):  # several times faster than the other
         assert_all_finite(X, estimator_name=type(estimator).__name__, input_name=name)
+    return X
