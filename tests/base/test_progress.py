@@ -13,7 +13,7 @@ from conftest import terminal_output
 from exactnet import Network, memorize, sweep, verify
 from exactnet.base.progress import ProgressBar, reporting
 
-BAR = re.compile(r"(?P<label>[\w/]+): +(?P<share>\d+)%\|.*\| \d\d:\d\d<[\d?:]+(?P<postfix>.*)")
+BAR = re.compile(r"(?P<label>[\w/]+): +(?P<share>\d+)%\|.*\| (?P<elapsed>\d\d:\d\d)<[\d?:]+(?P<postfix>.*)")
 
 
 def states(text):
@@ -47,7 +47,7 @@ def test_a_bar_comes_after_a_second_and_ends_at_100_percent():
     assert {state["label"] for state in found} == {"building"}
     shares = [int(state["share"]) for state in found]
     assert shares == sorted(shares)
-    assert shares[0] >= 50
+    assert found[0]["elapsed"] >= "00:01"
     assert shares[-1] == 100
 
 
@@ -83,6 +83,9 @@ y = rng.integers(0, 10, 3000)
 net = memorize(X, y, progress=True)
 verify(net, X, y, progress=True)
 net.predict(X, progress=True)
+net.save(sys.argv[1], progress=True)
+ExactNetwork.load(sys.argv[1], progress=True)
+approximate(np.sin, (-3, 3), 1e-6, second_derivative=1, progress=True)
 integer = memorize(X, y, construction="integer", progress=True)
 certificate(integer, X, progress=True)
 rounding_error(integer, X[:300], predictions=y[:300], progress=True)
@@ -90,11 +93,12 @@ sweep([dict(layer_sizes=[40, 10], seed=k) for k in range(3)], X / 1000, y, progr
 """
 
 
-def test_functions_show_bars():
-    found, _ = states(run(CALLS))
+def test_functions_show_bars(tmp_path):
+    found, _ = states(run(CALLS, tmp_path / "net.json"))
     order = list(dict.fromkeys(state["label"] for state in found))
     assert order == [
-        *("constructing", "verifying", "predicting", "certifying", "comparing", "training"),
+        *("constructing", "verifying", "predicting", "saving", "loading", "approximating"),
+        *("certifying", "comparing", "training"),
     ]
     for label in order:
         assert next(s for s in reversed(found) if s["label"] == label)["share"] == "100"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from exactnet.base.checks import choice, positive_integer, shown
+from exactnet.base.progress import ProgressOption, reporting
 from exactnet.bridge import finite_differences
 from exactnet.bridge.interpolation import Array, Values, downwards, two_digits
 from exactnet.bridge.node_search import CAUTION, Curvature, out_of_reach, search
@@ -96,6 +97,7 @@ def approximate(
     second_derivative: Curvature | None = None,
     value_error: float | None = None,
     max_units: int = 10_000,
+    progress: ProgressOption = None,
 ) -> Approximation:
     """Construct a network within a tolerance of a function on an interval, in the sup norm.
 
@@ -133,6 +135,9 @@ def approximate(
         premise, as `second_derivative` is.
     max_units : int
         The most units that the network may have.
+    progress : callable or True, optional
+        Called now and then, by the searches for nodes of "relu", with the share of the interval
+        that has nodes, from 0 to 1, at every attempt anew; True shows a bar.
 
     Returns
     -------
@@ -195,7 +200,8 @@ def approximate(
         if built.error > goal:
             raise out_of_reach(tolerance, built.error / CAUTION, f"{activation} units")
     else:
-        built = search(values, low, high, tolerance, max_units, second_derivative)
+        with reporting(progress, "approximating") as tell:
+            built = search(values, low, high, tolerance, max_units, second_derivative, tell)
     n_units = built.network.layer_sizes[1]
     proven = second_derivative is not None
     return Approximation(built.network, built.error, proven, n_units, built.nodes, (low, high))

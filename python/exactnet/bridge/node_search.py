@@ -11,6 +11,7 @@ import gmpy2
 import numpy as np
 
 from exactnet.base.memory import available_memory
+from exactnet.base.progress import Progress
 from exactnet.bridge.interpolation import (
     HUGE,
     LEAST,
@@ -48,16 +49,22 @@ class _Pieces:
     def __init__(self, values: Values, low: float, high: float, max_units: int) -> None:
         self.values, self.low, self.high, self.max_units = values, low, high, max_units
         self.caution = 1.0  # the share of a tolerance to be met
+        self.progress: Progress | None = None
 
     def attempt(self, error: float) -> Built:
         """Place nodes for an error of the interpolation, and say what the whole error is."""
         raise NotImplementedError
+
+    def _tell(self, x: float) -> None:
+        if self.progress is not None:
+            self.progress((x - self.low) / (self.high - self.low))
 
     def greedy(self, fits: Callable[[float, float], bool], error: float) -> list[float]:
         """Place nodes from the left to the right, each as far as the piece fits."""
         nodes, length = [self.low], (self.high - self.low) / 16
         shortest = (self.high - self.low) * _SHORTEST
         while (left := nodes[-1]) < self.high:
+            self._tell(left)
             if len(nodes) % 4096 == 0:
                 _check_nodes(len(nodes))
             if len(nodes) > self.max_units:
@@ -136,6 +143,7 @@ class _Proven(_Pieces):
         at_nodes = max(abs(y - r) for y, r in zip(targets, reached, strict=True)) + allowance
         worst = gmpy2.mpq(0)
         for k in range(len(nodes) - 1):
+            self._tell(nodes[k])
             off = self._off(nodes[k], nodes[k + 1])
             worst = max(worst, off)
             self._doubt(nodes, targets, k, off, allowance)
@@ -209,6 +217,7 @@ def search(
     tolerance: float,
     max_units: int,
     second_derivative: Curvature | None,
+    progress: Progress | None,
 ) -> Built:
     """Find nodes for which the whole error is within the tolerance, proven if there is a bound."""
     pieces: _Pieces = (
@@ -216,6 +225,7 @@ def search(
         if second_derivative is None
         else _Proven(values, low, high, max_units, second_derivative)
     )
+    pieces.progress = progress
     goal = max(LEAST, pieces.caution * tolerance)
     best, error = math.inf, goal
     try:

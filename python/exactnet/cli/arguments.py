@@ -104,4 +104,4 @@ def load_network(path: str, max_bytes: int) -> Network | ExactNetwork:
         return Network.load(path)
     from exactnet.exact.network import ExactNetwork
 
-    return ExactNetwork.load(path, max_bytes=max_bytes)
+    return ExactNetwork.load(path, max_bytes=max_bytes, progress=True)

@@ -7,6 +7,7 @@ import json
 import time
 
 from exactnet.base.dataset import Dataset
+from exactnet.base.progress import ProgressBar
 from exactnet.cli.arguments import (
     DATA_HELP,
     add_data_options,
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     claim = None
     if arguments.claim:
         claim = make_claim(Data(data), report.n_wrong, report.first_wrong)
-    save(arguments.output, network._parameters(), claim)
+    with ProgressBar("saving") as bar:
+        save(arguments.output, network._parameters(), claim, bar)
     largest = network.bit_sizes().largest
     if arguments.json:
         result = {

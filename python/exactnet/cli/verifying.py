@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet verify` is asked, and return the exit status."""
-    network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes)
+    network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes, progress=True)
     names = None if network.classes is None else True
     data = read_named(arguments, arguments.data, names=names)
     with data.in_lines():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -12,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import as_name, atomic_write, read_json
+from exactnet.base.progress import Progress
 from exactnet.exact.digest import check_claim
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import object_array, to_mpq
@@ -24,7 +27,10 @@ _RATIONALS = re.compile(r"-?[0-9]+(/[0-9]+)?(,-?[0-9]+(/[0-9]+)?)*", re.ASCII)
 
 
 def save(
-    path: str | os.PathLike[str], parameters: Parameters, claim: dict[str, Any] | None
+    path: str | os.PathLike[str],
+    parameters: Parameters,
+    claim: dict[str, Any] | None,
+    progress: Progress | None = None,
 ) -> None:
     """Write the network with a claim that its caller has established, or with none."""
     parameters.check()
@@ -37,8 +43,10 @@ def save(
         **({} if claim is None else {"claim": claim}),
     }
     head = json.dumps(document, separators=(",", ":"))[:-1]
+    tell = _share_of(sum(map(np.size, parameters.weights)), progress)
     weights = [
-        [_row_text(row, f"weights[{k}]") for row in w] for k, w in enumerate(parameters.weights)
+        [_row_text(row, f"weights[{k}]", tell) for row in w]
+        for k, w in enumerate(parameters.weights)
     ]
     biases = [_row_text(b, f"biases[{k}]") for k, b in enumerate(parameters.biases)]
     with atomic_write(path) as file:
@@ -50,7 +58,9 @@ def save(
         file.write(f'],"biases":[{",".join(biases)}]}}\n')
 
 
-def load(path: str | os.PathLike[str], max_bytes: int) -> Parameters:
+def load(
+    path: str | os.PathLike[str], max_bytes: int, progress: Progress | None = None
+) -> Parameters:
     """Read a file and check all of it, the form of a claim too."""
     name = as_name(path)
     size = os.stat(name).st_size
@@ -62,14 +72,27 @@ def load(path: str | os.PathLike[str], max_bytes: int) -> Parameters:
     try:
         with open(name, encoding="utf-8") as file:
             document = read_json(file, _unique_keys)
-        return _from_document(document)
+        return _from_document(document, progress)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{name}: not a network file, or damaged: {error}") from None
     except (_FormatError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _from_document(document: Any) -> Parameters:
+def _share_of(total: int, progress: Progress | None) -> Callable[[int], None]:
+    """Return what counts finished parameters, and tells their share of all."""
+    done = 0
+
+    def tell(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress is not None:
+            progress(done / total)
+
+    return tell
+
+
+def _from_document(document: Any, progress: Progress | None) -> Parameters:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _FormatError('not a network file: "format" is not "exactnet"')
     if type(document.get("version")) is not int or document["version"] != VERSION:
@@ -88,6 +111,7 @@ def _from_document(document: Any) -> Parameters:
     activations = _sized_list(document["activations"], n_layers, "activations")
     weight_lists = _sized_list(document["weights"], n_layers, "weights")
     bias_lists = _sized_list(document["biases"], n_layers, "biases")
+    tell = _share_of(sum(a * b for a, b in pairwise(sizes)), progress)
     weights, biases = [], []
     for k in range(n_layers):
         inputs, outputs = sizes[k], sizes[k + 1]
@@ -98,6 +122,7 @@ def _from_document(document: Any) -> Parameters:
         for r in range(outputs):
             matrix[r] = _parse_row(rows[r], f"weights[{k}][{r}]")
             rows[r] = None  # to free all text at once would take long
+            tell(inputs)
         weights.append(matrix)
         cells = _sized_list(bias_lists[k], outputs, f"biases[{k}]")
         biases.append(object_array(_parse_row(cells, f"biases[{k}]")))
@@ -130,9 +155,12 @@ def _sized_list(value: Any, length: int | None, what: str) -> list[Any]:
     return value
 
 
-def _row_text(row: npt.NDArray[Any], where: str) -> str:
+def _row_text(row: npt.NDArray[Any], where: str, tell: Callable[[int], None] | None = None) -> str:
     """Return a row of parameters as JSON."""
-    return '["' + '","'.join([str(to_mpq(v, where)) for v in row.tolist()]) + '"]'
+    text = '["' + '","'.join([str(to_mpq(v, where)) for v in row.tolist()]) + '"]'
+    if tell is not None:
+        tell(len(row))
+    return text
 
 
 def _parse_row(cells: list[Any], where: str) -> list[Any]:

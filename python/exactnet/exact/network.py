@@ -245,7 +245,13 @@ class ExactNetwork(Named):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def save(self, path: str | os.PathLike[str], *, claim_for: Any = None) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        claim_for: Any = None,
+        progress: ProgressOption = None,
+    ) -> None:
         """Write the network as JSON with its rationals as strings, atomically.
 
         The format is described in docs/file-format.md and can be read without this package.
@@ -258,6 +264,8 @@ class ExactNetwork(Named):
             by the number of points and a digest, so that ``python -m exactnet.check`` can confirm
             it for the file and the data without this package. A network does not remember its
             claim: without this argument, files have none.
+        progress : callable or True, optional
+            Called now and then with the finished share, from 0 to 1; True shows a bar.
 
         Raises
         ------
@@ -287,10 +295,17 @@ class ExactNetwork(Named):
                 parameters.to_core(), data.points.core, data.targets.core
             )
             claim = make_claim(data, n_wrong, first_wrong)
-        file.save(path, parameters, claim)
+        with reporting(progress, "saving") as tell:
+            file.save(path, parameters, claim, tell)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> ExactNetwork:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = 2**30,
+        progress: ProgressOption = None,
+    ) -> ExactNetwork:
         """Read a network that `save` wrote, and check all of it.
 
         A claim in the file must be of the right form but is not kept: it is about data, which
@@ -301,6 +316,8 @@ class ExactNetwork(Named):
         path : path-like
         max_bytes : int
             Files larger than this are refused before they are read.
+        progress : callable or True, optional
+            Called now and then with the finished share, from 0 to 1; True shows a bar.
 
         Raises
         ------
@@ -309,7 +326,8 @@ class ExactNetwork(Named):
         OSError
             If the file cannot be read.
         """
-        return cls(*file.load(path, max_bytes))
+        with reporting(progress, "loading") as tell:
+            return cls(*file.load(path, max_bytes, tell))
 
     def extend(self, x_new: Any, y_new: Any = None, X: Any = None) -> None:
         """Add points to a memorized network without building it anew.
