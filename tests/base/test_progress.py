@@ -13,7 +13,9 @@ from conftest import terminal_output
 from exactnet import Network, memorize, sweep, verify
 from exactnet.base.progress import ProgressBar, reporting
 
-BAR = re.compile(r"(?P<label>[\w/]+): +(?P<share>\d+)%\|.*\| (?P<elapsed>\d\d:\d\d)<[\d?:]+(?P<postfix>.*)")
+BAR = re.compile(
+    r"(?P<label>[\w/]+): +(?P<share>\d+)%\|.*\| (?P<elapsed>\d\d:\d\d)<[\d?:]+(?P<postfix>.*)"
+)
 
 
 def states(text):

@@ -7,7 +7,6 @@ import json
 
 from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json
 from exactnet.cli.datafiles import read_named
-from exactnet.cli.reporting import in_lines
 from exactnet.exact.construct.planning import plan
 
 DESCRIPTION = (
@@ -38,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif sizes:
         raise ValueError("--features and --outputs are for --points: DATA has its own")
     else:
-        X, y, lines = read_named(arguments, arguments.data)
-        with in_lines(lines):
-            result = plan(X, y)
+        found = read_named(arguments, arguments.data)
+        with found.in_lines():
+            result = plan(found.X, found.y)
     print(json.dumps(result.to_dict()) if arguments.json else result)
     return 0
