@@ -24,6 +24,7 @@ import pytest
 from conftest import random_points, slow
 from exactnet import ExactNetwork, check, datasets, memorize, verify
 from exactnet.base.labels import class_names, encode
+from exactnet.cli import csvfile
 from exactnet.cli.csvfile import Dialect
 from exactnet.cli.datafiles import read_data
 from exactnet.exact.data import Data
@@ -525,7 +526,7 @@ def a_csv(rng, decimal):
 
 
 @pytest.mark.parametrize("form", ["csv", "npy", "idx"])
-def test_the_checker_and_the_package_read_alike(tmp_path, rng, form):
+def test_the_checker_and_the_package_read_alike(tmp_path, rng, form, monkeypatch):
     """Files good and damaged: the same verdict, and the same sizes and digest where it is good."""
     verdicts = []
     for _ in range(slow(20_000, 1000)):
@@ -533,6 +534,7 @@ def test_the_checker_and_the_package_read_alike(tmp_path, rng, form):
         if form == "csv":
             ignore = rng.choice([*[[]] * 40, ["b"], ["1"], ["1"], ["a", "0"], ["9"]])
             dialect = Dialect(ignore, rng.choice("...,"), rng.random() < 0.5)
+            monkeypatch.setattr(csvfile, "_CHUNK", rng.choice([3, 20, 2**20]))
             path = tmp_path / "data.csv"
             path.write_bytes(damaged(rng, a_csv(rng, dialect.decimal).encode()))
             classes = rng.choice([*[None] * 12, ("a", "b", "label", "x y", "c", "7")])
