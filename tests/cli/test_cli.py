@@ -68,7 +68,11 @@ def test_wrong_usage(capsys, arguments):
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2
-    assert "usage: exactnet" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.startswith("exactnet")
+    assert ": error: " in err
+    assert err.endswith(" --help)\n")
+    assert err.count("\n") == 1
 
 
 def test_the_installed_command():

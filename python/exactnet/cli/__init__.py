@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from exactnet import __version__
 
@@ -37,7 +37,14 @@ _COMMANDS = {
 }
 
 
-class _Command(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, not at length how it would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _Command(_Parser):
     """The parser of a command, whose module is imported when the command is used."""
 
     def __init__(self, *arguments: Any, module: str, **options: Any) -> None:
@@ -90,7 +97,7 @@ def _fail(reason: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="exactnet",
         description="Small dense networks: ReLU networks that reproduce data without error, "
         "constructed and verified in exact arithmetic, and trained networks of floats.",
