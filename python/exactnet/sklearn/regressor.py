@@ -203,7 +203,7 @@ validation_scores_ :
         Examples
         --------
         >>> from exactnet.sklearn import MLPRegressor
-        >>> model = MLPRegressor((), solver="sgd", learning_rate_init=0.1, random_state=0)
+        >>> model = MLPRegressor((), solver="sgd", alpha=0, learning_rate_init=0.1, random_state=0)
         >>> for _ in range(300):
         ...     _ = model.partial_fit([[0], [1]], [5, 7]).partial_fit([[2]], [9])
         >>> model.predict([[10]]).round(3)
