@@ -52,7 +52,7 @@ std::vector<Case> cases() {
     using Kind = ActivationKind;
     const Activation relu{Kind::relu}, tanh{Kind::tanh}, softmax{Kind::softmax},
         linear{Kind::linear}, sigmoid{Kind::sigmoid}, steep{Kind::sigmoid, 1.7, 0.3},
-        leaky{Kind::leaky_relu, 0.07};
+        leaky{Kind::leaky_relu, 0.07}, exp{Kind::exp};
     Optimizer sgd, momentum, nesterov, adam;
     momentum.momentum = nesterov.momentum = 0.9;
     nesterov.nesterov = true;
@@ -87,6 +87,9 @@ std::vector<Case> cases() {
         all.push_back({"penalty_" + std::to_string(p).substr(0, 4), relu, softmax,
                        Loss::cross_entropy, penalty(p), true});
     }
+    all.push_back({"sgd_tanh_exp_poisson", tanh, exp, Loss::poisson, sgd, false, true});
+    all.push_back(
+        {"adam_relu_linear_pinball", relu, linear, Loss::pinball, adam, true, false, 0.01});
     return all;
 }
 
@@ -123,7 +126,7 @@ std::string train(const Case& what, const std::string& isa) {
         layers.push_back({sizes[l], sizes[l + 1], l + 1 < weights.size() ? what.hidden : what.last,
                           weights[l].data(), biases[l].data()});
     }
-    const bool classes = what.loss == Loss::cross_entropy || what.loss == Loss::quadratic;
+    const bool classes = what.loss != Loss::mse && what.loss != Loss::pinball;
     Targets<T> targets;
     if (classes) {
         targets.labels = labels.data();
@@ -134,7 +137,7 @@ std::string train(const Case& what, const std::string& isa) {
     Trainer<T> trainer(
         layers, kernels<T>(isa),
         {std::make_shared<const Samples<T>>(Matrix<T>{x.data(), n, sizes.front()}), targets},
-        {8, what.loss, what.optimizer});
+        {8, what.loss, what.optimizer, 1, {0.1, 0.3, 0.5, 0.7, 0.9}});
     trainer.read();
     std::vector<double> rates, losses(epochs), seconds(epochs), norms(epochs * layers.size());
     for (std::size_t e = 0; e < epochs; ++e)

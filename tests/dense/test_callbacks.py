@@ -88,6 +88,24 @@ def test_validation_split_is_that_data(weighted, dtype, samples_made):
     assert bits(result.network) == bits(apart)
 
 
+def test_validation_split_of_names_and_sparse_samples():
+    """Classes are those of all samples; rows are taken of what they came as."""
+    sparse, names = pytest.importorskip("scipy.sparse"), np.array([*"abcdefghij"])[Y]
+    expected = digits_network()
+    history = expected.fit(X, Y, validation_split=0.25)
+    for data in ((X, names), (sparse.csr_array(X), Y), (Dataset(sparse.coo_array(X), names),)):
+        net = digits_network()
+        assert net.fit(*data, validation_split=0.25).val_accuracy == history.val_accuracy
+        assert bits(net) == bits(expected)
+        assert net.classes == (tuple("abcdefghij") if len(data) == 1 or data[1] is names else None)
+    few = names[:40].copy()
+    few[:] = "a"
+    few[split_rows(40, 0.1)[1][0]] = "b"  # for validation only
+    net = Network([64, 2], activations="softmax", seed=0)
+    net.fit(X[:40], few, validation_split=0.1)
+    assert net.classes == ("a", "b")
+
+
 def test_validation_split_of_values():
     net = Network([64, 1], activations="linear", seed=0)
     y = X[:, 0]

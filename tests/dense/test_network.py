@@ -565,7 +565,7 @@ def test_the_core_reads_no_array_at_an_odd_address(np_rng, dtype):
     data = make_data(samples(X), y, None)
     with no(ValueError, match="labels must be aligned"):
         core.evaluate(data, "mse", unaligned(labels))
-    options = Options(loss="mse", momentum=0.5).for_core(net, len(X))
+    options = Options(momentum=0.5).for_core(("mse", []), len(X), 0)
     with no(ValueError, match="weights must be aligned"):
         trainer(core, data, unaligned(np.ones(4, dtype)), options)
     with no(ValueError, match="state must be aligned"):

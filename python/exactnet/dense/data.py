@@ -229,7 +229,9 @@ class Data:
         if self._values is None:
             return 0.0, 1.0
         if self._extent is None:
-            self._extent = float(self._values.min()), float(self._values.max())
+            # as methods of arrays do it, but without their detour by Python
+            least = np.minimum.reduce(self._values, axis=None)
+            self._extent = float(least), float(np.maximum.reduce(self._values, axis=None))
         return self._extent
 
     def out_of_range(self, activation: str) -> str:

@@ -22,7 +22,7 @@ from exactnet.base.checks import (
     thread_count,
 )
 from exactnet.dense.callbacks import Callback, check_callbacks
-from exactnet.dense.layers import Layers, check_objective
+from exactnet.dense.layers import check_objective
 
 Rate: TypeAlias = float | Callable[[int], float]
 
@@ -90,7 +90,9 @@ class Options:
         self._check_penalty()
         given["alpha"] = number(self.alpha, "alpha", "at least 0")
         given["dropout"] = _dropout(self.dropout)
-        given["validation_split"] = number(self.validation_split, "validation_split", "in [0, 1)")
+        if self.validation_split != 0:
+            split = number(self.validation_split, "validation_split", "in [0, 1)")
+            given["validation_split"] = split
         if self.clip_norm is not None:
             given["clip_norm"] = number(self.clip_norm, "clip_norm", "positive")
         if self.until is not None:
@@ -131,10 +133,15 @@ class Options:
             ]
         )
 
-    def for_core(self, network: Layers, n_samples: int) -> _core.TrainOptions:
-        """Return them as the core takes them, for a network and so many samples."""
-        loss, quantiles = network._trainable(self.loss, self.quantiles)
-        dropout, n_hidden = self.dropout, len(network._names) - 1
+    def for_core(
+        self, objective: tuple[str, list[float]], n_samples: int, n_hidden: int
+    ) -> _core.TrainOptions:
+        """Return them as the core takes them, for so many samples and hidden layers.
+
+        The objective is the loss that they mean for a network, and its quantiles.
+        """
+        loss, quantiles = objective
+        dropout = self.dropout
         if isinstance(dropout, float):
             dropout = [dropout] * n_hidden
         if len(dropout) != n_hidden:

@@ -85,7 +85,7 @@ def fit(
         network._core,
         data.core,
         weights,
-        options.for_core(network, n),
+        options.for_core(objective, n, len(network._names) - 1),
         poll,
     )
     if not trainer.finite:
@@ -98,7 +98,7 @@ def fit(
     callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
     each_epoch = validation is not None or options.verbose
     bar = ProgressBar(f"0/{epochs}", delay=0.0) if options.verbose else None
-    with alone(network), _kept(network, history), bar or nullcontext():
+    with alone(network, history), bar or nullcontext():
         state, _ = network._after_training()
         if state is not None and state.kind == options.optimizer and options.has_state:
             trainer.set_state(state.first, state.second or [], state.steps)
@@ -174,17 +174,6 @@ def _record(history: History, rates: Array, recorded: Any) -> int:
     return int(finished)
 
 
-@contextmanager
-def _kept(network: Layers, history: History) -> Iterator[None]:
-    """Leave the history with the network, and with what ends the training early."""
-    network._history = history
-    try:
-        yield
-    except (DivergenceError, KeyboardInterrupt) as error:
-        error.history = history  # type: ignore[union-attr]
-        raise
-
-
 def _advice(network: Layers, data: Data, options: Options, loss: str, rate: float) -> str:
     """Say what may keep a training from divergence, from what the case looks like."""
     advice = []
@@ -212,14 +201,21 @@ def _magnitude(array: Any) -> float:
 
 
 @contextmanager
-def alone(network: Layers) -> Iterator[None]:
-    """Keep other calls from training the network; two would share generator and weights."""
+def alone(network: Layers, history: History | None = None) -> Iterator[None]:
+    """Keep other calls from training the network; two would share generator and weights.
+
+    Leaves the history, if any, with the network, and with what ends the training early.
+    """
     if not network._training.acquire(blocking=False):
         raise RuntimeError(
             "the network is being trained in another thread, or by the call whose callback this is"
         )
     try:
+        network._history = history
         yield
+    except (DivergenceError, KeyboardInterrupt) as error:
+        error.history = history  # type: ignore[union-attr]
+        raise
     finally:
         try:
             network._take_over()
