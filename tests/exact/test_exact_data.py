@@ -233,14 +233,21 @@ def test_a_dataset_is_converted_once(tmp_path, conversions, monkeypatch):
     assert json.loads((tmp_path / "net.json").read_text())["claim"]["points"] == 4
 
 
-def test_the_command_line_converts_once(tmp_path, conversions, capsys):
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("data.npy", ["X", "y"]), ("data.csv", [])],  # rows of CSV are read as tables
+)
+def test_the_command_line_converts_once(name, expected, tmp_path, conversions, capsys):
     from exactnet.cli import main
 
-    path = tmp_path / "data.csv"
-    path.write_text("1,2,0.5\n3,4,7\n")
+    path = tmp_path / name
+    if path.suffix == ".npy":
+        np.save(path, np.array([[1, 2, 0.5], [3, 4, 7]]))
+    else:
+        path.write_text("1,2,0.5\n3,4,7\n")
     arguments = [str(path), "--target", "2", "-o", str(tmp_path / "net.json"), "--claim"]
     assert main(["memorize", *arguments]) == 0
-    assert conversions == ["X", "y"]
+    assert conversions == expected
 
 
 def test_datasets_are_taken_like_arrays():
