@@ -247,6 +247,26 @@ def test_sparse_data_of_other_types_and_order():
         assert given.nnz == before.nnz  # as it was
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, sparse.csr_array])
+def test_data_without_rows_or_targets(kind):
+    net, exact = Network([2, 1], seed=0), memorize([[1, 2]], [3])
+    empty = kind((0, 2)) if kind is sparse.csr_array else kind({"a": [], "b": []})
+    for call, message in (
+        (lambda: net.predict(empty), "X has no samples"),
+        (lambda: memorize(empty, []), r"X is empty: its shape is \(0, 2\)"),
+        (lambda: exact.predict(empty), r"X is empty: its shape is \(0, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    full = kind(np.array([[1, 2]]))
+    with pytest.raises(TypeError, match=r"^y is missing: it may be left out only if X is an iter"):
+        verify(exact, full)
+    assert verify(exact, full, [3]).exact
+    if kind is not sparse.csr_array:
+        with pytest.raises(ValueError, match=r"X is empty: its shape is \(0, 0\)"):
+            memorize(kind(), [])
+
+
 def test_validation_splits_of_all_data():
     """The same rows of all of them, with their names of classes."""
     X, codes = sparse_data()

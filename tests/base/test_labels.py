@@ -96,6 +96,7 @@ def test_what_is_no_text(y):
         ([["a"], [None]], r"y\[1\] is None where"),
         ([["a", "b"], ["c", "d"]], r"y has text in several columns"),
         (np.array([["a", "b"]]), r"y has text in several columns"),
+        (np.array([b"a", b"\xff"]), r"y has bytes that are no text in UTF-8: decode it"),
     ],
 )
 def test_targets_that_are_text_in_part(y, message):

@@ -36,7 +36,10 @@ def texts(y: Any, name: str = "y") -> list[str] | None:
         except Exception:  # those who need an array say what is wrong with it
             return None
         if array.dtype.kind == "S":
-            array = np.char.decode(array, "utf-8")
+            try:
+                array = np.char.decode(array, "utf-8")
+            except UnicodeDecodeError:
+                raise ValueError(f"{name} has bytes that are no text in UTF-8: decode it") from None
         if array.dtype.kind not in "UTO" or not array.ndim:
             return None
         values = array.tolist()

@@ -174,6 +174,8 @@ def as_points(X: Any, name: str = "X", limit: int | None = None) -> Table:
             raise ValueError(
                 f"{name} must be 2-dimensional (points, features), not of shape {cells.shape}"
             )
+        if 0 in cells.shape:
+            raise ValueError(f"{name} is empty: its shape is {cells.shape}")
         labels = labels_of(X)
         table = replace(_from_array(cells, name, limit, labels), labels=labels)
     else:

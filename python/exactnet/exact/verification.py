@@ -17,6 +17,7 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.dataset import Dataset
+from exactnet.base.frames import is_sparse
 from exactnet.base.progress import Progress, ProgressOption, reporting
 from exactnet.base.tables import count
 from exactnet.exact.data import Data, Table
@@ -243,6 +244,7 @@ def _as_chunks(chunks: Any) -> Iterable[Any]:
     if (
         isinstance(chunks, str | bytes | Mapping)
         or hasattr(chunks, "__array__")
+        or is_sparse(chunks)
         or not isinstance(chunks, Iterable)
     ):
         raise TypeError(
