@@ -15,7 +15,6 @@ from exactnet.activations import Activation
 from exactnet.base.checks import choice, entries, is_integer, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
-from exactnet.base.tables import TextTable, byte_size, count, layer_table
 from exactnet.dense import file, training
 from exactnet.dense.callbacks import Callback
 from exactnet.dense.data import Data, Samples
@@ -25,6 +24,7 @@ from exactnet.dense.layers import DTYPES, Layers, per_layer
 from exactnet.dense.options import Options, Rate
 
 if TYPE_CHECKING:
+    from exactnet.base.tables import TextTable
     from exactnet.bridge.conversion import ExactNetwork
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -198,6 +198,8 @@ class Network(Layers):
         2      softmax         30     10         310
         float32, 95.4 kB of memory, trained 0 epochs
         """
+        from exactnet.base.tables import byte_size, count, layer_table  # for a fast import
+
         activations = [a if isinstance(a, str) else repr(a) for a in self._activations]
         arrays = (*self.weights, *self.biases)
         return layer_table(
