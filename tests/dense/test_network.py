@@ -590,6 +590,10 @@ def test_summary_and_notebooks():
     assert str(net.summary()).endswith("trained 2 epochs")
     html = net._repr_html_()
     assert html == net.summary()._repr_html_()
+    named = Network([2, 2], seed=0)
+    named.fit([[0, 1], [1, 0]], ["<b>", "a"])
+    assert str(named.summary()).endswith("trained 1 epoch\nclasses ['<b>', 'a']")
+    xml.etree.ElementTree.fromstring(named._repr_html_())
     xml.etree.ElementTree.fromstring(html)
     assert '<td style="text-align: right">23,550</td>' in html
 

@@ -382,6 +382,8 @@ def test_summary(np_rng):
     assert bits == (max(row[3] for row in numbers), sum(row[4] for row in numbers))
     assert f"longest parameter {bits.largest} bits, all together {bits.total:,} bits" in note
     assert net._repr_html_() == net.summary()._repr_html_()
+    named = memorize([[0], [1], [2]], ["b", "a", "b"])
+    assert str(named.summary()).splitlines()[-1] == "classes ['a', 'b']"
 
 
 def test_bits_of_entries_that_are_one_object_count_each():

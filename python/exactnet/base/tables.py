@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from exactnet.base.checks import shown
+
 
 class TextTable:
     """A table whose text is what `print` and the interpreter show, and notebooks as HTML.
@@ -72,6 +74,7 @@ def layer_table(
     layers: Sequence[tuple[tuple[int, ...], str, Sequence[int]]],
     more: Sequence[str],
     note: str,
+    classes: Sequence[str] | None,
 ) -> TextTable:
     """Return the summary of a network.
 
@@ -88,7 +91,7 @@ def layer_table(
             )
             for k, ((units, inputs), activation, numbers) in enumerate(layers, 1)
         ],
-        [note],
+        [note, *([] if classes is None else [f"classes {shown(list(classes))}"])],
         left=2,
     )
 

@@ -208,6 +208,7 @@ class Network(Layers):
             (),
             f"{self._dtype}, {byte_size(sum(array.nbytes for array in arrays))} of memory, "
             f"trained {count(self.epochs_trained, 'epoch')}",
+            self.classes,
         )
 
     def _repr_html_(self) -> str:

@@ -240,6 +240,7 @@ class ExactNetwork(Named):
             ("largest bits", "total bits"),
             f"longest parameter {count(max(largest), 'bit')}, all together "
             f"{count(sum(total), 'bit')}, about {byte_size(n_bytes)} of memory",
+            self.classes,
         )
 
     def _repr_html_(self) -> str:
