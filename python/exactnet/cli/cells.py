@@ -22,27 +22,36 @@ def is_missing(cell: str) -> bool:
 
 def is_number(cell: str, decimal: str = ".") -> bool:
     """Whether a cell is a decimal or a fraction p/q."""
-    if decimal == ",":
-        if "." in cell:
-            return False
-        cell = cell.replace(",", ".")
+    cell = with_point(cell, decimal)
     return bool(_RATIO.fullmatch(cell) or (_DECIMAL.fullmatch(cell) and _DIGIT.match(cell)))
 
 
-def exact_number(cell: str, where: str) -> Any:
-    """Return (mantissa, power of ten) of a decimal that 64 bits hold, or an int or mpq."""
+def with_point(cell: str, decimal: str) -> str:
+    """Return a number with a decimal point; what has a point already is none then."""
+    if decimal == ".":
+        return cell
+    return "" if "." in cell else cell.replace(",", ".")
+
+
+def exact_number(cell: str) -> Any:
+    """Return (mantissa, power of ten) of a decimal that 64 bits hold, or an int or mpq.
+
+    None if it is no number. A ValueError says what is wrong with one.
+    """
     import gmpy2  # here, for files of floats can do without it
 
     match = _DECIMAL.fullmatch(cell)
-    if match is None:
+    if match is None or not _DIGIT.match(cell):
+        if not _RATIO.fullmatch(cell):
+            return None
         try:
             return gmpy2.mpq(cell.removeprefix("+"))
         except ZeroDivisionError:
-            raise ValueError(f"{where} divides by 0") from None
+            raise ValueError("divides by 0") from None
     exponent, part = match["exponent"] or "0", match["part"] or ""
     size = exponent.lstrip("+-0") or "0"
     if len(size) > 3 or int(size) > _MAX_EXPONENT:
-        raise ValueError(f"{where} has too large an exponent")
+        raise ValueError("has too large an exponent")
     power = (-int(size) if exponent[0] == "-" else int(size)) - len(part)
     digits = match["whole"] + part
     if len(digits) <= 18:
@@ -51,16 +60,18 @@ def exact_number(cell: str, where: str) -> Any:
     return gmpy2.mpq(mantissa * 10 ** max(power, 0), gmpy2.mpz(10) ** max(-power, 0))
 
 
-def to_float(cell: str, where: str) -> float:
-    """Return the float nearest to a decimal or p/q."""
-    if _DECIMAL.fullmatch(cell):
+def to_float(cell: str) -> float | None:
+    """Return the float nearest to a decimal or p/q, likewise."""
+    if _DECIMAL.fullmatch(cell) and _DIGIT.match(cell):  # float() also takes nan and 1_0
         value = float(cell)
         if math.isfinite(value):
             return value
     else:
-        ratio = exact_number(cell, where)
+        ratio = exact_number(cell)
+        if ratio is None:
+            return None
         try:
             return int(ratio.numerator) / int(ratio.denominator)  # rounds correctly
         except OverflowError:
             pass
-    raise ValueError(f"{where} is too large for a float")
+    raise ValueError("is too large for a float")

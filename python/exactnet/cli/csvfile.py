@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.progress import ProgressBar
-from exactnet.cli.cells import exact_number, is_missing, is_number, to_float
+from exactnet.cli.cells import exact_number, is_missing, is_number, to_float, with_point
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 _SPACE = " \t\r\n"  # around cells
@@ -187,6 +187,7 @@ class _Reader:
         source = self._source
         if self._has_header:
             source.row(self._delimiter)
+        count = 1
         while True:
             start = source.position
             values, exponents, highs, texts, lines, position, line, odd = _core.read_rows(
@@ -204,8 +205,9 @@ class _Reader:
             if len(lines):
                 self._add(_Part(values, exponents, highs, lines), texts)
             source.position, source.line = position, line
-            if odd:
-                self._read_row()
+            if odd:  # as may be most rows: then many at once
+                count = 1 if len(lines) else min(2 * count, 1000)
+                self._read_rows(count)
             elif source.at_end:
                 break
             else:
@@ -237,12 +239,38 @@ class _Reader:
         self._parts.append(part)
         self._n_rows += len(part.lines)
 
-    def _read_row(self) -> None:
-        """Take the next row, whatever it is."""
-        cells = self._source.row(self._delimiter)
-        if cells is None:
-            return
-        line = self._source.line
+    def _read_rows(self, count: int) -> None:
+        """Take so many rows, whatever they are."""
+        rows: list[list[Any]] = []
+        lines: list[int] = []
+        for _ in range(count):
+            cells = self._source.row(self._delimiter)
+            if cells is None:
+                break
+            line = self._source.line
+            values = self._values(cells, line)
+            if values is None:
+                self.n_dropped += 1
+                continue
+            if self._exact:
+                for c, value in enumerate(values):
+                    if type(value) is not tuple:
+                        others = self._others.setdefault(self._numbers[c], {})
+                        others[self._n_rows + len(rows)] = value
+                        values[c] = 0, 0
+            rows.append(values)
+            lines.append(line)
+        if rows:
+            array = np.array(rows, np.int64 if self._exact else np.float64)
+            none: npt.NDArray[Any] = np.empty((0, 0), np.int16)
+            exponents = none
+            if self._exact:
+                array, exponents = array[..., 0], array[..., 1]
+            self._parts.append(_Part(array, exponents, none, np.array(lines)))
+            self._n_rows += len(rows)
+
+    def _values(self, cells: list[str], line: int) -> list[Any] | None:
+        """Return the numbers in a row, or None if it is to be dropped."""
         if len(cells) != len(self._names):
             raise ValueError(
                 f"line {line} has {len(cells)} cells, the first line has {len(self._names)}"
@@ -251,26 +279,14 @@ class _Reader:
             kind != _IGNORED and is_missing(cell)
             for kind, cell in zip(self._kinds, cells, strict=True)
         ):
-            self.n_dropped += 1
-            return
-        values: list[Any] = [self._number(cells[k], line, k) for k in self._numbers]
-        for k, kind in enumerate(self._kinds):
-            if kind == _TEXT:
-                if is_missing(cells[k]):
-                    raise self._missing(cells[k], line)
-                self._labels.append(cells[k])
-        if self._exact:
-            for k, value in zip(self._numbers, values, strict=True):
-                if type(value) is not tuple:
-                    self._others.setdefault(k, {})[self._n_rows] = value
-            values = [value if type(value) is tuple else (0, 0) for value in values]
-            array: npt.NDArray[Any] = np.array([m for m, _ in values], np.int64)
-            exponents = np.array([e for _, e in values], np.int16)[None]
-        else:
-            array, exponents = np.array(values), np.empty((0, 0), np.int16)
-        none = np.empty((0, 0), np.int64)
-        self._parts.append(_Part(array[None], exponents, none, np.array([line])))
-        self._n_rows += 1
+            return None
+        values = [self._number(cells[k], line, k) for k in self._numbers]
+        if _TEXT in self._kinds:
+            label = cells[self._kinds.index(_TEXT)]
+            if is_missing(label):
+                raise self._missing(label, line)
+            self._labels.append(label)
+        return values
 
     def _result(self) -> tuple[Any, Any, npt.NDArray[np.int64]]:
         """Put the parts together, each of which is freed then."""
@@ -328,11 +344,15 @@ class _Reader:
         return 2 * len(texts) > len(cells)
 
     def _number(self, cell: str, line: int, k: int) -> Any:
-        where = f"line {line}, column {self._names[k]!r}: {cell!r:.40}"
-        if not is_number(cell, self._dialect.decimal):
-            raise ValueError(f"{where} is not a number{self._remedy(cell, k)}")
-        cell = cell.replace(",", ".")
-        return exact_number(cell, where) if self._exact else to_float(cell, where)
+        text = with_point(cell, self._dialect.decimal)
+        try:
+            value = exact_number(text) if self._exact else to_float(text)
+            wrong = "is not a number" + self._remedy(cell, k) if value is None else None
+        except ValueError as error:
+            wrong = str(error)
+        if wrong:
+            raise ValueError(f"line {line}, column {self._names[k]!r}: {cell!r:.40} {wrong}")
+        return value
 
     def _missing(self, cell: str, line: int) -> ValueError:
         k = self._kinds.index(_TEXT)
