@@ -33,13 +33,17 @@ def shown(value: Any) -> str:
 
 def is_integer(value: Any) -> bool:
     """Whether it is an integer; neither a truth value nor a time, which pass as such."""
+    if type(value) is int:  # asked first, for the abstract classes take their time
+        return True
     return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.timedelta64)
 
 
 def number(value: Any, name: str, what: str = "a number") -> float:
     """Check a real number and return it as a float; `what` is a key of `_RANGES`."""
-    real = is_integer(value) or (
-        isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral)
+    real = (
+        type(value) is float
+        or is_integer(value)
+        or (isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral))
     )
     try:
         result = float(value) if real else math.nan

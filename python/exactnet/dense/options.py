@@ -90,9 +90,7 @@ class Options:
         self._check_penalty()
         given["alpha"] = number(self.alpha, "alpha", "at least 0")
         given["dropout"] = _dropout(self.dropout)
-        if self.validation_split != 0:
-            split = number(self.validation_split, "validation_split", "in [0, 1)")
-            given["validation_split"] = split
+        given["validation_split"] = number(self.validation_split, "validation_split", "in [0, 1)")
         if self.clip_norm is not None:
             given["clip_norm"] = number(self.clip_norm, "clip_norm", "positive")
         if self.until is not None:
