@@ -42,7 +42,9 @@ def texts(y: Any, name: str = "y") -> list[str] | None:
                 raise ValueError(f"{name} has bytes that are no text in UTF-8: decode it") from None
         if array.dtype.kind not in "UTO" or not array.ndim:
             return None
-        values = array.tolist()
+        # NumPy's own strings end at zeros that others keep.
+        foreign = array.dtype.kind == "U" and hasattr(y, "to_list")
+        values = y.to_list() if foreign else array.tolist()
     kinds = set(map(type, values))
     if kinds and kinds <= {list, tuple}:
         if set(map(len, values)) == {1}:
