@@ -353,6 +353,25 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["csr", "csc", "bsr", "coo"])
+def test_damaged_sparse_data(form):
+    """SciPy would read memory that is not theirs."""
+    y = np.zeros(50, int)
+    for part, value in (("indices", 10**8), ("indices", -1), ("indptr", 10**6)):
+        X = getattr(sparse.random_array((50, 20), density=0.2, rng=0), f"to{form}")()
+        if form != "coo":
+            getattr(X, part)[-1 if part == "indptr" else 0] = value
+        else:
+            X.coords[0][0] = value
+        for call in (
+            lambda X=X: Network([20, 2]).fit(X, y),
+            lambda X=X: Network([20, 2]).predict(X),
+            lambda X=X: memorize(X, y),
+        ):
+            with pytest.raises(ValueError, match=r"^X is a damaged sparse matrix: [^\n]*$"):
+                call()
+
+
 def test_large_sparse_data_stay_sparse():
     """As an array they would take 3800 MiB."""
     result = subprocess.run(

@@ -1,6 +1,7 @@
 """Names of classes as targets, in whatever holds them, in both halves."""
 
 import copy
+import enum
 import json
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +27,10 @@ CONTAINERS = {
     "rows": lambda names: [[name] for name in names],
     "U": np.array,
     "S": lambda names: np.char.encode(np.array(names), "utf-8"),
+    "bytes": lambda names: [name.encode() for name in names],
+    "enumeration": lambda names: [
+        enum.Enum("E", {n or "_": n for n in names}, type=str)(n) for n in names
+    ],
     "object": lambda names: np.array(names, dtype=object),
     "np.str_": lambda names: list(np.array(names)),
     "column": lambda names: np.array(names)[:, None],
@@ -69,7 +74,6 @@ def test_texts_of_all_that_holds_them(container):
         np.zeros((3, 2)),
         np.array(3),
         [],
-        [b"a", b"b"],
         pd.Series([1, 2]),
         pd.Series([1, None], dtype="Int64"),
         pd.Series([1, 2]).astype("category"),
@@ -154,7 +158,12 @@ def test_networks_are_those_of_the_codes(container):
 
 
 @given(
-    names=st.lists(st.text(max_size=3), min_size=2, max_size=5, unique=True),
+    names=st.lists(
+        st.text(st.characters(exclude_characters="\0"), max_size=3),
+        min_size=2,
+        max_size=5,
+        unique=True,
+    ),
     rows=st.lists(st.integers(0, 4), min_size=5, max_size=12),
     container=st.sampled_from(["list", "object", "U", "pandas", "polars", "rows"]),
 )
@@ -374,6 +383,27 @@ def test_names_that_are_none(classes, tmp_path):
             path.write_bytes(len(text).to_bytes(8, "little") + text + good[8 + n :])
         with pytest.raises(ValueError, match=rf"^.*{path.name}: classes must be [^\n]*$"):
             type(net).load(path)
+
+
+def test_names_without_an_order_or_with_zeros(tmp_path):
+    for net, _ in both(tmp_path):
+        with pytest.raises(
+            ValueError, match=r"^classes must be in an order, such as sorted\([^\n]*$"
+        ):
+            net.classes = {"a", "b", "c"}
+        with pytest.raises(
+            ValueError, match=r"^classes has the name 'a\\x00', with a zero .*: remove"
+        ):
+            net.classes = ["a", "a\0", "b"]
+    y = ["a", "a\0", "a"]
+    for call in (
+        lambda: memorize(X[:3], y),
+        lambda: Network([4, 2], activations="softmax").fit(X[:3], y),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^y has the name 'a\\x00', with a zero .*: remove it$"
+        ):
+            call()
 
 
 def test_names_go_from_half_to_half():

@@ -18,6 +18,20 @@ def is_sparse(values: Any) -> bool:
     return scipy is not None and bool(scipy.issparse(values))
 
 
+def check_sparse(values: Any, name: str) -> None:
+    """Raise ValueError if the parts of a sparse matrix contradict each other.
+
+    SciPy itself would read beyond them where someone wrote into its arrays.
+    """
+    try:
+        if hasattr(values, "check_format"):
+            values.check_format(full_check=True)
+        elif hasattr(values, "_check"):  # of coordinates
+            values._check()
+    except Exception as error:
+        raise ValueError(f"{name} is a damaged sparse matrix: {error}") from None
+
+
 def is_frame(values: Any) -> bool:
     """Whether it is a data frame, of pandas or polars."""
     return hasattr(values, "to_numpy") and hasattr(values, "columns")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ def texts(y: Any, name: str = "y") -> list[str] | None:
             raise ValueError(f"{name} has text in several columns: classes are one column of names")
     if kinds == {str}:
         return list(values)
+    if kinds == {bytes}:
+        return texts(np.array(values), name)
     if not any(issubclass(kind, str) for kind in kinds):
         return None
     for row, value in enumerate(values):
@@ -62,7 +64,7 @@ def texts(y: Any, name: str = "y") -> list[str] | None:
                 f"{name}[{row}] is {shown(value)} where others are text: each needs the name of "
                 "a class; leave out rows without one"
             )
-    return [str(value) for value in values]
+    return [str.__str__(value) for value in values]  # of enumerations, too, what they equal
 
 
 def class_names(y: Any, name: str = "y") -> tuple[str, ...]:
@@ -70,7 +72,7 @@ def class_names(y: Any, name: str = "y") -> tuple[str, ...]:
     found = texts(y, name)
     if not found:
         raise ValueError(f"{name} must hold names of classes, not {shown(y)}")
-    return tuple(sorted(set(found)))
+    return checked_names(sorted(set(found)), name)
 
 
 def encode(y: Any, classes: tuple[str, ...], name: str = "y") -> npt.NDArray[np.int64]:
@@ -105,6 +107,8 @@ def checked_classes(classes: Any, n_outputs: int, binary: bool = False) -> tuple
     names = entries(classes, "classes", "different names, or None")
     if not names or not all(isinstance(label, str) for label in names):
         raise ValueError(f"classes must be different names, or None, not {shown(classes)}")
+    if isinstance(classes, Set):
+        raise ValueError(f"classes must be in an order, such as sorted({shown(classes)})")
     if len(set(names)) < len(names):
         twice = next(label for k, label in enumerate(names) if label in names[:k])
         raise ValueError(f"classes must be different names; {shown(twice)} is there twice")
@@ -114,7 +118,17 @@ def checked_classes(classes: Any, n_outputs: int, binary: bool = False) -> tuple
             f"classes must be {needed} names for {n_outputs} output{'s' * (n_outputs > 1)}, "
             f"not {len(names)}: {listed(tuple(names))}"
         )
-    return tuple(map(str, names))
+    return checked_names([str.__str__(label) for label in names], "classes")
+
+
+def checked_names(names: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return names of classes; NumPy's strings would lose a zero at the end of one."""
+    for label in names:
+        if "\0" in label:
+            raise ValueError(
+                f"{name} has the name {shown(label)}, with a zero character: remove it"
+            )
+    return tuple(names)
 
 
 class Named:

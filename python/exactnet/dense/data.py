@@ -11,7 +11,7 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.checks import real_array
 from exactnet.base.dataset import Dataset, check_given
-from exactnet.base.frames import cell_name, is_sparse, labels_of
+from exactnet.base.frames import cell_name, check_sparse, is_sparse, labels_of
 from exactnet.base.labels import class_names, encode, listed, texts
 from exactnet.dense.layers import Layers
 
@@ -372,6 +372,7 @@ def _compressed(X: Any, dtype: np.dtype[Any], name: str) -> Any:
     if X.ndim != 2:
         raise ValueError(f"{name} must be (samples, features), not of shape {X.shape}")
     numbers = real_array(X.dtype.type(0), name)  # of its type
+    check_sparse(X, name)
     rows = X.tocsr(copy=True)
     rows.sum_duplicates()
     if rows.shape[1] >= 2**31:

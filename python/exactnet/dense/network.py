@@ -248,12 +248,14 @@ class Network(Layers):
         """Return the class of every sample, (samples,).
 
         It is the output of largest value, the first of equal ones; of a single output of sigmoid
-        or step, 1 where it exceeds 1/2, else 0.
+        or step, 1 where it exceeds 1/2, else 0. Of a single output of another kind, if the network
+        has `classes`, it is the nearest of their codes. Names are ``np.array(net.classes)[...]`` of
+        these codes.
 
         Raises
         ------
         ValueError
-            As of `predict`; if a single output has another activation, which tells no classes.
+            As of `predict`; if a single output has another activation and there are no `classes`.
         """
         self._check_classifies()
         return self._decided(self.predict(X))

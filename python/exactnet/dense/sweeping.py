@@ -15,7 +15,7 @@ import numpy as np
 
 from exactnet.base.checks import choice, entries, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset, check_given, pair_of
-from exactnet.base.frames import is_sparse, labels_of
+from exactnet.base.frames import check_sparse, is_sparse, labels_of
 from exactnet.base.labels import texts
 from exactnet.base.progress import ProgressOption, reporting
 from exactnet.base.tables import TextTable, count
@@ -294,7 +294,11 @@ def _checked(X: Any, y: Any, names: tuple[str, str]) -> Dataset:
         X._prepare(_checked, lambda: len(_checked(X.X, X.y, names)))
         return X
     labels = labels_of(X), labels_of(y)
-    X = X.tocsr() if is_sparse(X) else real_array(X, X_name)
+    if is_sparse(X):
+        check_sparse(X, X_name)
+        X = X.tocsr()
+    else:
+        X = real_array(X, X_name)
     labels_of_y = texts(y, y_name)
     y = real_array(y, y_name) if labels_of_y is None else np.array(labels_of_y)
     if X.ndim != 2:

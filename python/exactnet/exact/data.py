@@ -16,6 +16,7 @@ from exactnet import _core
 from exactnet.base.dataset import Dataset, check_given
 from exactnet.base.frames import (
     cell_name,
+    check_sparse,
     column_cells,
     frame_cells,
     is_frame,
@@ -245,6 +246,7 @@ def _as_cells(values: Any, name: str) -> npt.NDArray[Any] | list[Any]:
     if is_frame(values):
         return frame_cells(values, name, exact=True)
     if is_sparse(values):
+        check_sparse(values, name)
         return np.asarray(values.toarray())
     if hasattr(values, "to_numpy"):
         labels = labels_of(values)
