@@ -261,6 +261,9 @@ def test_early_stopping_restores_the_best(np_rng):
         assert stop.best_epoch == int(np.argmin(values))
         assert (net.weights[0] == snapshots[stop.best_epoch]).all()
         assert len(values) in (60, stop.best_epoch + 4)
+    stop = EarlyStopping("loss")
+    net.fit(X[:300], y[:300], epochs=9, initial_epoch=7, learning_rate=0.01, callbacks=stop)
+    assert stop.best_epoch == 8  # counted as `initial_epoch` is
     net = Network([64, 10], seed=0)
     with pytest.raises(ValueError, match="val_loss is not recorded"):
         net.fit(X, y, callbacks=[EarlyStopping()])

@@ -97,6 +97,11 @@ class EarlyStopping(_Monitor):
     min_delta : float
         By how much a value must be better than the best so far to count as an improvement.
 
+    Attributes
+    ----------
+    best_epoch : int or None
+        Epoch of the best value, counted from 0, or from `initial_epoch`; None before the first.
+
     Raises
     ------
     ValueError
@@ -115,6 +120,8 @@ class EarlyStopping(_Monitor):
     ...                   validation_data=(X_test, y_test), callbacks=[stop])
     >>> len(history.loss) < 500, net.accuracy(X_test, y_test) == max(history.val_accuracy)
     (True, True)
+    >>> stop.best_epoch == history.val_accuracy.index(max(history.val_accuracy))
+    True
     """
 
     def __init__(
