@@ -173,7 +173,7 @@ def test_options_are_the_parameters_of_fit():
 def test_options_reach_the_core_and_back(monkeypatch):
     """Every parameter of `fit` arrives in Options as it is given."""
     given = dict(
-        epochs=7, initial_epoch=2, batch_size=3, learning_rate=0.5, optimizer="adam",
+        epochs=7, initial_epoch=2, batch_size=3, learning_rate=0.5, optimizer="sgd",
         momentum=0.0, nesterov=True, betas=(0.1, 0.2), epsilon=0.25, loss="pinball",
         quantiles=0.3, penalty="l1", alpha=0.125, dropout=[0.5], clip_norm=2.0,
         validation_split=0.25, shuffle=False, until=0.75, callbacks=[print],

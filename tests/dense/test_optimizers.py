@@ -315,12 +315,12 @@ def test_parts_of_a_training_are_the_whole(rng, np_rng, tmp_path):
             shuffle=rng.random() < 0.7,
             dropout=rng.choice([0.0, 0.3]),
             penalty=rng.choice([None, "l1", "l2", 0.5, 1.5]),
-            alpha=1e-3,
             clip_norm=rng.choice([None, 0.3]),
             sample_weight=rng.choice([None, np_rng.random(n) + 0.1]),
             record_gradient_norms=rng.random() < 0.2,
             **OPTIMIZERS[case // 4 % 4],
         )
+        options["alpha"] = 1e-3 if options["penalty"] else 0.0
         if rng.random() < 0.5:
             options["validation_split"] = 0.3
         else:
@@ -440,6 +440,8 @@ nan = float("nan")
 BAD = {
     "optimizer": (dict(optimizer="rmsprop"), "optimizer must be one of 'sgd', 'adam', not"),
     "both": (dict(optimizer="adam", momentum=0.5), "momentum is for sgd"),
+    "nesterov of adam": (dict(optimizer="adam", nesterov=True), "nesterov is for sgd; adam has"),
+    "alpha of nothing": (dict(alpha=0.1), "alpha=0.1 is for a penalty, such as penalty='l2'"),
     "beta": (dict(betas=(0.9, 1.0)), "betas[1] must be in [0, 1), not 1.0"),
     "epsilon": (dict(epsilon=0), "epsilon must be positive, not 0"),
     "penalty": (dict(penalty=-1), "penalty must be positive, not -1"),

@@ -398,6 +398,7 @@ class Network(Layers):
             Adam is that of Kingma and Ba (2015), with `betas` and `epsilon`.
         momentum : float in [0, 1)
         nesterov : bool
+            For sgd; without momentum it changes nothing.
         loss : {"quadratic", "mse", "cross_entropy", "pinball", "poisson"}, optional
         quantiles : float or sequence of float, optional
             As of `loss`, also for what they mean if they are left out.
@@ -405,6 +406,7 @@ class Network(Layers):
             Adds alpha sum |w|^p over all weights, not biases, to the mean loss; "l1" and "l2" are
             p = 1 and 2. For p < 1 the derivative is taken of (w^2 + 1e-6)^(p/2).
         alpha : float
+            Factor of the penalty; other than 0 only with one.
         dropout : float or sequence of float
             Share of units in [0, 1), of every hidden layer or of each, that is switched off anew
             for every sample in every batch; the others are scaled up, so that prediction stays as

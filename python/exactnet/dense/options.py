@@ -79,6 +79,8 @@ class Options:
         if self.optimizer == "adam" and self.momentum:
             raise ValueError("momentum is for sgd; adam has betas")
         given["nesterov"] = flag(self.nesterov, "nesterov")
+        if self.optimizer == "adam" and self.nesterov:
+            raise ValueError("nesterov is for sgd; adam has betas")
         betas = entries(self.betas, "betas", "two numbers in [0, 1)")
         if len(betas) != 2:
             raise ValueError(f"betas must be two numbers in [0, 1), not {shown(self.betas)}")
@@ -89,6 +91,8 @@ class Options:
         check_objective(self.loss, self.quantiles)
         self._check_penalty()
         given["alpha"] = number(self.alpha, "alpha", "at least 0")
+        if self.alpha and self.penalty is None:
+            raise ValueError(f"alpha={shown(self.alpha)} is for a penalty, such as penalty='l2'")
         given["dropout"] = _dropout(self.dropout)
         given["validation_split"] = number(self.validation_split, "validation_split", "in [0, 1)")
         if self.clip_norm is not None:

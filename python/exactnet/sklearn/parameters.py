@@ -223,7 +223,7 @@ class Parameters(BaseEstimator):
             learning_rate=rate,
             optimizer=self.solver,
             momentum=self.momentum if self.solver == "sgd" else 0.0,
-            nesterov=self.nesterovs_momentum,
+            nesterov=self.nesterovs_momentum and self.solver == "sgd",
             betas=(self.beta_1, self.beta_2),
             epsilon=self.epsilon,
             loss=self._loss_and_output()[0],
