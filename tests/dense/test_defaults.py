@@ -1,6 +1,7 @@
 """What `Network` and `fit` choose by default, and what they say of what will not work."""
 
 import os
+import re
 import warnings
 
 import numpy as np
@@ -104,10 +105,10 @@ ADVICE = {
         "start from smaller weights of relu layers: init=None, or take a smaller",
     ),
     "rate": (dict(), lambda X: X, 1, dict(learning_rate=50.0), "(take a smaller learning_rate, "
-             "such as 5; clip_norm=1 helps too)"),
+             "such as 0.1; clip_norm=1 helps too)"),
     "rate of clipped steps": (
         dict(), lambda X: X, 1, dict(learning_rate=1e38, clip_norm=1e30),
-        "(take a smaller learning_rate, such as 1e+37)",
+        "(take a smaller learning_rate, such as 0.1; clip_norm=1 helps too)",
     ),
 }  # fmt: skip
 
@@ -125,6 +126,75 @@ def test_advice_on_divergence(name):
     assert "\n" not in str(caught.value)
     for other in ("scale X", "scale y", "init=None", "smaller learning_rate"):
         assert (other in str(caught.value)) == (other in text or other == "smaller learning_rate")
+
+
+CASES = {
+    # activations, scale of X, of y, options of `Network` and of `fit`
+    "rate": ("relu", "linear", 1, 1, {}, dict(learning_rate=5.0)),
+    "absurd rate": ("relu", "linear", 1, 1, {}, dict(learning_rate=1e30)),
+    "rate of tanh": ("tanh", "linear", 1, 1, {}, dict(learning_rate=10.0)),
+    "rate of leaky": ("leaky_relu", "linear", 1, 1, {}, dict(learning_rate=10.0)),
+    "rate of no hidden layer": (None, "linear", 1, 1, {}, dict(learning_rate=1.0)),
+    "rate of adam": (None, "exp", 1, 1, {}, dict(optimizer="adam", learning_rate=50.0)),
+    "momentum": ("leaky_relu", "linear", 1, 10, {}, dict(momentum=0.99)),
+    "clip": ("relu", "linear", 1, 1, {}, dict(learning_rate=1e38, clip_norm=1e30)),
+    "X": ("leaky_relu", "linear", 1000, 1, {}, {}),
+    "y": ("relu", "linear", 1, 1000, {}, {}),
+    "both": ("relu", "linear", 1000, 1000, {}, {}),
+    "all": ("relu", "linear", 1000, 1000, {}, dict(learning_rate=1e30)),
+    "init": ("relu", "linear", 1, 1, dict(init="normal"), {}),
+    "counts": ("relu", "exp", 1, 1, {}, {}),
+    "large counts": ("relu", "exp", 1, 50, {}, {}),
+    "counts of large X": ("relu", "exp", 100, 1, {}, {}),
+    "counts at a rate": ("relu", "exp", 1, 50, {}, dict(learning_rate=1e6)),
+    "squares of exp": ("relu", "exp", 1, 50, {}, dict(loss="mse")),
+    "constant feature": ("leaky_relu", "linear", -1000, 1, {}, {}),
+}
+
+
+def follow(advice, X, y, net_options, options):
+    """Do what an advice says first, to the letter."""
+    for step in advice.split(", or ")[0].split("; ")[0].split(", and "):
+        if found := re.fullmatch(r"scale ([Xy]), which reaches \S+: (.*)", step):
+            scaled = eval(found[2], {"X": X, "y": y})
+            X, y = (scaled, y) if found[1] == "X" else (X, scaled)
+        elif step == "start from smaller weights of relu layers: init=None":
+            net_options = net_options | dict(init=None)
+        elif step.startswith("take clip_norm=1"):
+            options = options | dict(clip_norm=1)
+        else:
+            rate = re.fullmatch(r"take a smaller learning_rate, such as (\S+)", step)[1]
+            options = options | dict(learning_rate=float(rate))
+    return X, y, net_options, options
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_advice_is_followed_to_the_letter(name):
+    hidden, last, x_scale, y_scale, net_options, options = CASES[name]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 8))
+    y = y_scale * (rng.poisson(np.exp(X[:, 0] + 1)) if last == "exp" else X.sum(1))
+    X = X * x_scale
+    if x_scale < 0:
+        X[:, 3] = 0
+
+    def train(X, y, net_options, options):
+        sizes = [8, 1] if hidden is None else [8, 32, 32, 1]
+        activations = [*[hidden] * (len(sizes) - 2), last]
+        net = Network(sizes, activations=activations, seed=0, **net_options)
+        net.fit(X, y, epochs=50, **options)
+        return net.loss(X, y, options.get("loss"))
+
+    with pytest.raises(DivergenceError) as caught:
+        train(X, y, net_options, options)
+    advice = re.search(r"those before it \((.*)\)$", str(caught.value))[1]
+    given = follow(advice, X, y, net_options, options)
+    loss = train(*given)
+    # better than the best of constant outputs
+    constant = Network([8, 1], activations=last, init="zeros", dtype="float64")
+    mean = given[1].mean()
+    constant.biases[0][:] = np.log(mean) if last == "exp" else mean
+    assert loss < 0.7 * constant.loss(given[0], given[1], options.get("loss"))
 
 
 @pytest.mark.skipif("EXACTNET_DATA" not in os.environ, reason="needs MNIST")

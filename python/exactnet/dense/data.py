@@ -103,6 +103,10 @@ class Samples:
         """Say where they are not."""
         raise_not_finite(self.array, name, self.labels)
 
+    def vary(self) -> bool:
+        """Whether they are dense and no feature is the same number for all."""
+        return not is_sparse(self.array) and bool((self.array != self.array[0]).any(axis=0).all())
+
     def dense(self) -> Array:
         """Return them as an array."""
         dense: Array = self.array.toarray() if is_sparse(self.array) else self.array

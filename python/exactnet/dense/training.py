@@ -31,6 +31,8 @@ _TRAINERS: dict[np.dtype[Any], Any] = {
 }
 # Magnitude of data, and growth of signals in a layer, that may make a training diverge.
 _LARGE = 10
+# Learning rates that most trainings on scaled data bear, sgd without momentum.
+_USUAL_RATES = {"sgd": 0.1, "adam": 0.01}
 # Epochs in one call of the core, when nobody wants to hear of every single one.
 _EPOCHS_PER_CALL = 4096
 
@@ -179,21 +181,33 @@ def _advice(network: Layers, data: Data, options: Options, loss: str, rate: floa
     advice = []
     most = _magnitude(data.samples.array)
     if most > _LARGE:
-        advice.append(f"scale X, which reaches {most:g}: (X - X.mean(0)) / X.std(0)")
+        how = "(X - X.mean(0)) / X.std(0)" if data.samples.vary() else f"X / {most:g}"
+        advice.append(f"scale X, which reaches {most:g}: {how}")
     low, high = data.extent()
+    last = network._names[-1]
     if loss in ("mse", "quadratic") and max(-low, high) > _LARGE:
-        advice.append(f"scale y, which reaches {max(-low, high):g}: (y - y.mean()) / y.std()")
-    for name, weights in zip(network._names, network._arrays["weights"], strict=True):
+        how = f"y / {high:g}" if last in ("relu", "exp") else "(y - y.mean()) / y.std()"
+        advice.append(f"scale y, which reaches {max(-low, high):g}: {how}")
+    # those that nothing has trained
+    arrays = [] if network.epochs_trained else network._arrays["weights"]
+    for name, weights in zip(network._names, arrays, strict=False):
         # the factor of a layer in the variance of its signals, which he_normal makes 1
         with np.errstate(over="ignore"):
             gain = weights.shape[1] * float(np.square(weights, dtype=np.float64).mean()) / 2
         if name in ("relu", "leaky_relu") and gain > _LARGE:
             advice.append("start from smaller weights of relu layers: init=None")
             break
-    smaller = f"a smaller learning_rate, such as {rate / 10:g}"
-    if options.clip_norm is None:
-        smaller += "; clip_norm=1 helps too"
-    return ", or ".join([*advice, f"take {smaller}"])
+    clipped = options.clip_norm is not None and options.clip_norm <= 1
+    if last == "exp" and not clipped:  # whose gradients grow with its outputs
+        advice.append("take clip_norm=1" + " or optimizer='adam'" * (options.optimizer == "sgd"))
+    usual = _USUAL_RATES[options.optimizer] * (1 - options.momentum)
+    smaller = "take a smaller learning_rate"
+    if rate > usual or not advice:
+        advice.append(f"{smaller}, such as {min(rate / 10, usual):.1g}")
+        text = ", and ".join(advice)
+    else:
+        text = f"{', and '.join(advice)}, or {smaller}"
+    return text if clipped or last == "exp" else f"{text}; clip_norm=1 helps too"
 
 
 def _magnitude(array: Any) -> float:
