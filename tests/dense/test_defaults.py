@@ -6,8 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
+from sklearn.datasets import load_diabetes, load_iris, load_wine
 
-from exactnet import Dataset, DivergenceError, Network, datasets
+from exactnet import Dataset, DivergenceError, Network, datasets, diagnostics
 from exactnet.activations import Sigmoid
 
 X, Y, _, _ = datasets.load_digits()
@@ -195,6 +197,57 @@ def test_advice_is_followed_to_the_letter(name):
     mean = given[1].mean()
     constant.biases[0][:] = np.log(mean) if last == "exp" else mean
     assert loss < 0.7 * constant.loss(given[0], given[1], options.get("loss"))
+
+
+DEAD = {
+    "X": (load_wine, "softmax", {}, "scale X, which reaches 1680: (X - X.mean(0)) / X.std(0), or"),
+    "y": (load_diabetes, "linear", {}, "scale y, which reaches 346: (y - y.mean()) / y.std(), or"),
+    "counts": (load_diabetes, "exp", {}, "take clip_norm=1 or optimizer='adam', or take a smaller"),
+    "rate": (load_iris, "softmax", dict(learning_rate=20), "take a smaller learning_rate, such as"),
+}
+
+
+@pytest.mark.parametrize("name", DEAD)
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_matrix, Dataset])
+def test_layers_that_are_0_for_every_sample(name, kind):
+    load, last, options, text = DEAD[name]
+    X, y = load(return_X_y=True)
+    if kind is scipy.sparse.csr_matrix and name == "X":
+        text = "scale X, which reaches 1680: X / 1680, or"
+    data = (Dataset(X, y),) if kind is Dataset else (kind(X), y)
+    sizes = [X.shape[1], 16, 3 if last == "softmax" else 1]
+    net = Network(sizes, activations=["relu", last], seed=0)
+    options = dict(epochs=50, **options)
+    with pytest.warns(UserWarning, match="all units") as caught:
+        net.fit(*data, **options)
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    text = f"0 are 0 for every sample, so that the network gives one output: {text}"
+    assert message.startswith(f"all units of hidden layer {text}")
+    assert "\n" not in message
+    assert caught[0].filename == __file__
+    assert diagnostics.dead_units(net, X)[0].count == 16
+    assert np.ptp(net.predict(X), axis=0).max() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for X_scaled, scale in ((X, 0), (X / abs(X).max(0), 1)):  # no targets that differ; living
+            living = Network(sizes, activations=["relu", last], seed=0)
+            living.fit(X_scaled, scale * y, learning_rate=0.001)
+
+
+def test_dead_layers_that_are_not_the_first():
+    X, y = np.linspace(-1, 1, 200)[:, None], np.linspace(0, 5, 200)
+    net = Network([1, 4, 3, 1], activations=["tanh", "relu", "linear"], seed=0)
+    net.biases[1][:] = -100
+    with pytest.warns(UserWarning, match="all units of hidden layer 1 are 0"):
+        net.fit(X, y, learning_rate=0.01)
+    net.biases[1][0] = 100  # one unit is enough
+    net.fit(X, y, learning_rate=1e-6)
+    leaky = Network([1, 3, 1], activations=["leaky_relu", "linear"], init="zeros")
+    leaky.fit(X, y, learning_rate=1e-6)  # as any but relu, not looked at
+    zeros = Network([1, 3, 1], activations=["relu", "linear"], init="zeros")
+    with pytest.warns(UserWarning, match="gives one output: start from weights .*: init=None$"):
+        zeros.fit(X, y, learning_rate=1e-6)
 
 
 @pytest.mark.skipif("EXACTNET_DATA" not in os.environ, reason="needs MNIST")

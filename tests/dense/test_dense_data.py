@@ -180,7 +180,7 @@ def test_options_reach_the_core_and_back(monkeypatch):
         record_gradient_norms=True, n_threads=2, verbose=True,
     )  # fmt: skip
     seen = []
-    monkeypatch.setattr(training, "fit", lambda *arguments: seen.append(arguments[-1]))
+    monkeypatch.setattr(training, "fit", lambda *arguments, **_: seen.append(arguments[-1]))
     Network([2, 3, 1]).fit([[0, 1]], [1], **given)
     for field in fields(Options):
         value = getattr(seen[0], field.name)

@@ -23,6 +23,7 @@ NET = dict(layer_sizes=[2, 3, 2])
 
 
 @pytest.mark.filterwarnings("ignore:y reaches")  # as targets that outputs cannot reach do
+@pytest.mark.filterwarnings("ignore:all units")  # which die at rates too large
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
@@ -173,6 +174,7 @@ def test_weights_that_are_not_finite(value):
 
 
 @pytest.mark.filterwarnings("ignore:y reaches")  # as targets that outputs cannot reach do
+@pytest.mark.filterwarnings("ignore:all units")  # which die at rates too large
 def test_no_training_leaves_numbers_that_are_not_finite(np_rng):
     """Whatever the rate: all is finite, and after a divergence as before the epoch of it."""
 

@@ -55,19 +55,23 @@ class Layers(Named):
         self._views = {
             kind: tuple(array.view() for array in arrays) for kind, arrays in self._arrays.items()
         }
-        isa = os.environ.get("EXACTNET_ISA", "")
         # what the optimiser leaves for the next `fit`
         self._state: OptimizerState | None = None
         self._epochs = 0
         self._history: History | None = None
         self._trainer: Any = None  # of a `fit` that has not handed these two over
         self._training = threading.Lock()  # held by `fit`
-        self._core = _CORE[self._dtype.name](
-            self._arrays["weights"], self._arrays["biases"], described, isa
-        )
+        self._core = self._first_layers(n)
         self._names = [name for name, _, _ in described]
         self._n_inputs = self._arrays["weights"][0].shape[1]
         self._n_outputs = len(self._arrays["biases"][-1])
+
+    def _first_layers(self, n: int) -> Any:
+        """Return the core's network of so many layers."""
+        described = [describe(a) for a in self._activations[:n]]
+        weights, biases = self._arrays["weights"][:n], self._arrays["biases"][:n]
+        isa = os.environ.get("EXACTNET_ISA", "")
+        return _CORE[self._dtype.name](weights, biases, described, isa)
 
     def _parameters(self, kind: str) -> tuple[Array, ...]:
         """Return the views of the parameters that are for everyone, always the same ones.

@@ -447,7 +447,9 @@ class Network(Layers):
         Warns
         -----
         UserWarning
-            If outputs of the last activation cannot reach the targets, such as 340 by a sigmoid.
+            If outputs of the last activation cannot reach the targets, such as 340 by a sigmoid; or
+            if, after the training, a hidden layer of relu is 0 for all samples, so that outputs are
+            the same for all, though targets are not.
 
         Raises
         ------
@@ -507,7 +509,7 @@ class Network(Layers):
             n_threads=n_threads,
             verbose=verbose,
         )
-        return training.fit(self, X, y, sample_weight, validation_data, options)
+        return training.fit(self, X, y, sample_weight, validation_data, options, watch_units=True)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network as a safetensors file, atomically.

@@ -33,6 +33,8 @@ _TRAINERS: dict[np.dtype[Any], Any] = {
 _LARGE = 10
 # Learning rates that most trainings on scaled data bear, sgd without momentum.
 _USUAL_RATES = {"sgd": 0.1, "adam": 0.01}
+# Samples to look at for layers that are 0.
+_LOOKED_AT = 64
 # Epochs in one call of the core, when nobody wants to hear of every single one.
 _EPOCHS_PER_CALL = 4096
 
@@ -45,11 +47,12 @@ def fit(
     validation_data: Any,
     options: Options,
     poll: Callable[[float], None] | None = None,
+    watch_units: bool = False,
 ) -> History:
     """Do what `Network.fit` says.
 
     `poll` is called now and then; what it raises ends the training. `sweep` needs it, whose
-    threads do not hear of Ctrl-C.
+    threads do not hear of Ctrl-C. `watch_units` is for the warning of dead layers.
     """
     for kind in ("weights", "biases"):
         for k, array in enumerate(network._parameters(kind)):
@@ -156,7 +159,38 @@ def fit(
         for callback in callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(network)
+    if watch_units and "relu" in network._names[:-1]:
+        dead = _dead_layer(network, data)
+        if dead is not None:
+            rate = max(history.learning_rate, default=0.0)
+            advice = _advice(network, data, options, loss, rate)
+            if not network._arrays["weights"][dead].any():
+                advice = "start from weights that are not all 0: init=None"
+            warnings.warn(
+                f"all units of hidden layer {dead} are 0 for every sample, so that the network "
+                f"gives one output: {advice}",
+                stacklevel=3,
+            )
     return history
+
+
+def _dead_layer(network: Layers, data: Data) -> int | None:
+    """Return the first hidden layer of relu that is 0 for all samples looked at, if there is one.
+
+    Only where outputs are the same for all samples, though targets are not.
+    """
+    predict = network._core.predict
+    outputs = predict(data.samples.first(2))  # which nearly always tell, in little time
+    if outputs is None or outputs[0].tobytes() != outputs[-1].tobytes():
+        return None
+    X, differ = data.some(_LOOKED_AT)
+    whole = predict(data.samples.core) if differ else None
+    if whole is None or (whole != whole[0]).any():
+        return None
+    for k, name in enumerate(network._names[:-1]):
+        if name == "relu" and not network._first_layers(k + 1).predict(X).any():
+            return k
+    return None
 
 
 def _show(bar: ProgressBar, done: int, epochs: int, share: float) -> None:
