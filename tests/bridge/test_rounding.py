@@ -119,7 +119,8 @@ def test_an_exact_network_takes_numbers_as_they_are():
         ([1, np.inf], r"predictions\[1, 0\] is inf"),
         ([1, np.nan], r"predictions\[1, 0\] is nan"),
         (["a", "b"], "predictions must hold real numbers"),
-        (np.longdouble([1, 2]), "predictions must be floats of at most 64 bits, not float128"),
+        (np.longdouble([1, 2]), "predictions must be floats of at most 64 bits, .*, not float128"),
+        ([True, False], "predictions must be floats of at most 64 bits, or integers, not bool"),
     ],
     ids=str,
 )

@@ -154,8 +154,10 @@ def rounding_error(
 def _outputs(predictions: Any, n: int, n_outputs: int) -> npt.NDArray[Any]:
     """Check what another runtime computed, and return a copy (samples, outputs)."""
     outputs = real_array(predictions, "predictions")
-    if outputs.dtype.itemsize > 8:
-        raise TypeError(f"predictions must be floats of at most 64 bits, not {outputs.dtype}")
+    if outputs.dtype.itemsize > 8 or outputs.dtype.kind == "b":
+        raise TypeError(
+            f"predictions must be floats of at most 64 bits, or integers, not {outputs.dtype}"
+        )
     if outputs.shape not in ((n, n_outputs), (n,)[: n_outputs == 1]):
         raise ValueError(
             f"predictions must be of shape {(n, n_outputs)}, as X and the network are, not "
