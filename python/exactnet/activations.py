@@ -54,15 +54,13 @@ OBJECTS = (Sigmoid, LeakyReLU, Step)
 def describe(activation: Activation) -> tuple[str, float, float]:
     """Return name, slope and threshold as the core takes them; ValueError if one is wrong."""
     if isinstance(activation, str):
-        if activation not in NAMES:
+        known = _KNOWN.get(activation)
+        if known is None:
             raise ValueError(
                 f"unknown activation {shown(activation)}; known are {', '.join(NAMES)}, "
                 "Sigmoid(...), LeakyReLU(...) and Step(...)"
             )
-        kind = next((kind for kind in OBJECTS if kind.name == activation), None)
-        if kind is None:
-            return activation, 1.0, 0.0
-        activation = kind()
+        return known
     if not isinstance(activation, OBJECTS):
         raise ValueError(
             f"an activation must be a name or an object of this module, not {shown(activation)}"
@@ -79,6 +77,11 @@ def describe(activation: Activation) -> tuple[str, float, float]:
             raise ValueError(f"{name} must be at least 0, not {shown(value)}")
     slope, threshold = getattr(activation, "slope", 1.0), getattr(activation, "threshold", 0.0)
     return activation.name, float(slope), float(threshold)
+
+
+# What names stand for, found once: a network asks for each of its layers several times.
+_KNOWN = {name: (name, 1.0, 0.0) for name in NAMES}
+_KNOWN.update((kind.name, describe(kind())) for kind in OBJECTS)
 
 
 def __dir__() -> list[str]:
