@@ -123,9 +123,16 @@ def test_validation_split_of_values():
         (dict(validation_split="a"), "validation_split must be in"),
         (
             dict(validation_split=0.01),
-            "validation_split=0.01 of 20 samples leaves none to validate",
+            "validation_split=0.01 of 20 samples leaves none to validate with: take at least 0.05$",
         ),
-        (dict(validation_split=0.99), "validation_split=0.99 of 20 samples leaves none to train"),
+        (
+            dict(validation_split=0.99),
+            "validation_split=0.99 of 20 samples leaves none to train with: take at most 0.95$",
+        ),
+        (
+            dict(validation_split=0.5, sample_weight=np.arange(20) == split_rows(20, 0.5)[1][0]),
+            "sample_weight is 0 for all of 10 samples that validation_split=0.5 leaves: there",
+        ),
         (
             dict(validation_split=0.5, validation_data=(X, Y)),
             "validation_split and validation_data exclude each other",
@@ -187,6 +194,28 @@ def test_interrupts_keep_the_history():
     assert len(net.history.loss) == len(net.history.val_loss) == 3
 
 
+def test_exceptions_that_take_no_history():
+    class Closed(KeyboardInterrupt):
+        def __setattr__(self, name, value):
+            if name == "history":
+                raise TypeError
+
+    def close(*_):
+        raise Closed
+
+    net, inner = digits_network(), Network([1, 1], activations="linear", seed=0)
+    with pytest.raises(Closed):
+        net.fit(X, Y, callbacks=close)
+    assert len(net.history.loss) == 1
+
+    def diverge(*_):
+        inner.fit([[1.0]], [[0.0]], epochs=10_000, learning_rate=2.0)
+
+    with pytest.raises(DivergenceError) as caught:
+        net.fit(X, Y, callbacks=diverge)
+    assert caught.value.history is inner.history
+
+
 def test_history_of_a_network(tmp_path):
     net = digits_network()
     assert net.history is None
@@ -216,6 +245,34 @@ def test_a_single_callback_needs_no_list():
     assert seen == [0, 1]
     (result,) = sweep([dict(layer_sizes=[64, 10])], X, Y, epochs=5, callbacks=callback)
     assert len(result.history.loss) == 2
+
+
+@pytest.mark.parametrize("method", ["begin", "change_rate", "finish"])
+def test_every_method_may_stop_in_order(method):
+    seen = []
+
+    class Callback:
+        def __call__(self, network, epoch, history):
+            seen.append(epoch)
+
+        def finish(self, network):
+            seen.append("finish")
+
+    def stop(self, *_):
+        raise StopTraining
+
+    first = type("Stopping", (Callback,), {method: stop})()
+    net = digits_network()
+    history = net.fit(X, Y, epochs=2, callbacks=[first, Callback()])
+    assert history is net.history
+    assert len(history.loss) == net.epochs_trained == (2 if method == "finish" else 0)
+    assert seen == ([0, 0, 1, 1, "finish"] if method == "finish" else ["finish"] * 2)
+
+
+@pytest.mark.parametrize("callbacks", [StopTraining, [StopTraining]])
+def test_an_exception_is_no_callback(callbacks):
+    with pytest.raises(ValueError, match="must not be an exception, StopTraining, but a callable"):
+        digits_network().fit(X, Y, callbacks=callbacks)
 
 
 def rates_of(plateau, values, rate=1.0):
@@ -284,9 +341,20 @@ def test_bad_plateaus(options, text):
         ReduceOnPlateau(**options)
 
 
-def test_a_plateau_of_nothing():
+@pytest.mark.parametrize("kind", [EarlyStopping, ReduceOnPlateau])
+def test_what_is_not_recorded_is_refused_before_any_training(kind):
+    net = digits_network()
+    before = bits(net)
     with pytest.raises(ValueError, match="val_loss is not recorded: pass validation_data or"):
-        digits_network().fit(X, Y, callbacks=ReduceOnPlateau())
+        net.fit(X, Y, callbacks=[print, kind()])
+    values = Network([64, 1], activations="linear", seed=0)
+    with pytest.raises(ValueError, match="val_accuracy is not recorded: pass validation_data or"):
+        values.fit(X, X[:, 0], validation_split=0.5, callbacks=kind("val_accuracy"))
+    assert net.epochs_trained == values.epochs_trained == 0
+    assert bits(net) == before
+    assert net.history is None
+    net.fit(X, Y, validation_split=0.5, callbacks=kind("val_accuracy"))
+    assert net.epochs_trained == 1
 
 
 def test_rates_of_callbacks_are_checked():

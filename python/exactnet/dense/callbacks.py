@@ -40,12 +40,29 @@ class StopTraining(Exception):  # noqa: N818 - it is no error
 def check_callbacks(callbacks: Any) -> list[Callback]:
     """Return them, or a single one, as a list."""
     if callable(callbacks):
+        _refuse_exception(callbacks, "callbacks")
         return [callbacks]
     callbacks = entries(callbacks, "callbacks", "a callable or an iterable of callables")
     for k, callback in enumerate(callbacks):
+        _refuse_exception(callback, f"callbacks[{k}]")
         if not callable(callback):
             raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
     return list(callbacks)
+
+
+def _refuse_exception(callback: Any, name: str) -> None:
+    """Refuse what can be called but does nothing then."""
+    if isinstance(callback, type) and issubclass(callback, BaseException):
+        raise ValueError(
+            f"{name} must not be an exception, {callback.__name__}, but a callable that raises it"
+        )
+
+
+def check_monitors(callbacks: Iterable[Callback], recorded: Iterable[str]) -> None:
+    """Look whether a training records what they need, before it begins."""
+    for callback in callbacks:
+        if isinstance(callback, _Monitor):
+            callback._check(recorded)
 
 
 class _Monitor:
@@ -60,14 +77,18 @@ class _Monitor:
         self._best = math.inf
         self._next = 0  # the epoch that continues those seen
 
-    def _recorded(self, history: History) -> float:
-        """Return the last value."""
-        values: list[float] = getattr(history, self.monitor)
-        if not values:
+    def _check(self, recorded: Iterable[str]) -> None:
+        """Raise ValueError unless the quantity is one of those that a training records."""
+        if self.monitor not in recorded:
             raise ValueError(
                 f"{self.monitor} is not recorded: pass validation_data or validation_split, with "
                 "classes for val_accuracy"
             )
+
+    def _recorded(self, history: History) -> float:
+        """Return the last value."""
+        self._check(name for name, values in vars(history).items() if values)
+        values: list[float] = getattr(history, self.monitor)
         return values[-1]
 
     def _improved(self, epoch: int, value: float) -> bool:

@@ -356,22 +356,30 @@ def split_rows(n: int, share: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[
     count = round(n * share)
     if not 0 < count < n:
         to = "validate" if not count else "train"
-        raise ValueError(f"validation_split={share} of {n} samples leaves none to {to} with")
+        least = float(f"{1 / n:.2g}")
+        would_do = f"take at {f'least {least}' if not count else f'most {1 - least:g}'}"
+        raise ValueError(
+            f"validation_split={share} of {n} samples leaves none to {to} with: "
+            f"{would_do if n > 1 else 'there must be 2 or more'}"
+        )
     order = np.argsort(_core.Generator(n).uniform(n, 1.0), kind="stable")
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def sample_weights(sample_weight: Any, samples: Samples) -> Array:
-    """Check and convert factors of the samples' losses."""
+def sample_weights(sample_weight: Any, samples: Samples, share: float = 0.0) -> Array:
+    """Check and convert factors of the samples' losses; return those `validation_split` leaves."""
     n = len(samples)
     weights = _converted(real_array(sample_weight, "sample_weight"), samples.array.dtype)
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape} but X has {n} samples")
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("sample_weight must hold finite numbers, none below 0")
+    if share:
+        weights = weights[split_rows(n, share)[0]]
     if not weights.any():
+        left = f" that validation_split={share} leaves" if share else ""
         raise ValueError(
-            f"sample_weight is 0 for all of {n} samples, which leaves nothing to learn"
+            f"sample_weight is 0 for all of {len(weights)} samples{left}: there is nothing to learn"
         )
     return weights
 

@@ -6,7 +6,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,8 +17,8 @@ from exactnet import _core
 from exactnet.base.checks import number
 from exactnet.base.dataset import Dataset, pair_of
 from exactnet.base.progress import ProgressBar
-from exactnet.dense.callbacks import StopTraining
-from exactnet.dense.data import Data, sample_weights, split_rows
+from exactnet.dense.callbacks import StopTraining, check_monitors
+from exactnet.dense.data import Data, sample_weights
 from exactnet.dense.history import DivergenceError, History, epoch_line, epoch_postfix
 from exactnet.dense.layers import Layers
 from exactnet.dense.options import Options
@@ -61,13 +61,11 @@ def fit(
     objective = network._trainable(options.loss, options.quantiles)
     loss, _ = objective
     data = Data.of(network, X, y, loss=loss)
-    weights = None if sample_weight is None else sample_weights(sample_weight, data.samples)
     validation, share = None, options.validation_split
+    if share and validation_data is not None:
+        raise ValueError("validation_split and validation_data exclude each other: leave one out")
+    weights = None if sample_weight is None else sample_weights(sample_weight, data.samples, share)
     if validation_data is not None:
-        if share:
-            raise ValueError(
-                "validation_split and validation_data exclude each other: leave one out"
-            )
         names = "validation X", "validation y"
         validation = Data.of(
             network, *pair_of(validation_data, "validation_data"), names, loss, data.names
@@ -77,12 +75,15 @@ def fit(
         validation.samples.require_finite(names[0])
     elif share:
         whole = data
-        if weights is not None:
-            weights = weights[split_rows(len(whole.samples), share)[0]]
         if isinstance(X, Dataset):
             data, validation = X._prepare((whole, share), lambda: whole.split(share))
         else:
             data, validation = whole.split(share)
+    callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
+    recorded = ["loss"] if validation is None else ["loss", "val_loss"]
+    if validation is not None and _classes(network, validation) is not None:
+        recorded.append("val_accuracy")
+    check_monitors(callbacks, recorded)
     n = len(data.samples)
     if n >= 2**32:
         raise ValueError(f"X has {n} samples; fewer than 2**32 are needed")
@@ -100,7 +101,6 @@ def fit(
         warnings.warn(warning, stacklevel=3)
     history = History()
     epochs = options.epochs
-    callbacks = list(options.callbacks)  # type: ignore[arg-type] # it has made a list of one
     each_epoch = validation is not None or options.verbose
     bar = ProgressBar(f"0/{epochs}", delay=0.0) if options.verbose else None
     with alone(network, history), bar or nullcontext():
@@ -125,10 +125,13 @@ def fit(
             waits = [1] if each_epoch else [getattr(c, "_next_call", 1) for c in callbacks]
             per_call = min(waits, default=_EPOCHS_PER_CALL)
             rates = options.rates(epoch, min(per_call, epochs - epoch))
-            for callback in callbacks:  # which are called after every epoch
-                if hasattr(callback, "change_rate"):
-                    rate = callback.change_rate(epoch, float(rates[0]))
-                    rates[0] = number(rate, "the result of change_rate", "at least 0")
+            try:
+                for callback in callbacks:  # which are called after every epoch
+                    if hasattr(callback, "change_rate"):
+                        rate = callback.change_rate(epoch, float(rates[0]))
+                        rates[0] = number(rate, "the result of change_rate", "at least 0")
+            except StopTraining:
+                break
             progress = poll
             if bar is not None:
                 progress = partial(_show, bar, epoch - options.initial_epoch, n_epochs)
@@ -158,7 +161,8 @@ def fit(
             epoch += finished
         for callback in callbacks:
             if hasattr(callback, "finish"):
-                callback.finish(network)
+                with suppress(StopTraining):  # it has ended
+                    callback.finish(network)
     if watch_units and "relu" in network._names[:-1]:
         dead = _dead_layer(network, data)
         if dead is not None:
@@ -262,7 +266,10 @@ def alone(network: Layers, history: History | None = None) -> Iterator[None]:
         network._history = history
         yield
     except (DivergenceError, KeyboardInterrupt) as error:
-        error.history = history  # type: ignore[union-attr]
+        with suppress(Exception):  # some take no attributes
+            # one of another network, trained by a callback, has its own
+            if getattr(error, "history", None) is None:
+                error.history = history  # type: ignore[union-attr]
         raise
     finally:
         try:
@@ -279,6 +286,11 @@ def _check_parameters(network: Layers) -> None:
                 raise ValueError(f"{kind}[{k}] holds numbers that are not finite")
 
 
+def _classes(network: Layers, data: Data) -> npt.NDArray[np.int64] | None:
+    """Return the classes that the accuracy is of, if it is recorded."""
+    return data.classes(network) if network._tells_classes else None
+
+
 def _validate(
     network: Layers,
     data: Data,
@@ -286,7 +298,7 @@ def _validate(
     history: History,
     poll: Callable[[float], None] | None,
 ) -> None:
-    classes = data.classes(network) if network._tells_classes else None
+    classes = _classes(network, data)
     loss, quantiles = objective
     result = network._core.evaluate(data.core, loss, classes, poll, quantiles)
     if result is None:  # someone wrote into X meanwhile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -60,6 +60,9 @@ class Monitor(EarlyStopping):
         self.score = score
         self._endless = endless
         self._verbose = verbose
+
+    def _check(self, recorded: Iterable[str]) -> None:
+        """Need nothing that the history may lack."""
 
     @property
     def _next_call(self) -> int:
