@@ -370,7 +370,10 @@ def test_one_sigmoid_output_has_classes(tmp_path, run):
         ([k % 3 for k in range(30)], "classify, 3 classes"),
         ([k % 2 for k in range(4)], "classify, 2 classes"),
         ([(k * 37) % 347 for k in range(442)], "regress, 1 output"),
-        ([(k * 7) % 40 for k in range(442)], "classify, 40 classes"),
+        ([(k * 7) % 40 for k in range(442)], "regress, 1 output"),
+        ([18 + k % 73 for k in range(1000)], "regress, 1 output"),  # ages
+        ([k % 26 for k in range(26 * 70)], "classify, 26 classes"),
+        ([(k % 5) * 10 for k in range(50)], "classify, 41 classes, of which 5 occur"),
         ([k / 4 for k in range(30)], "regress, 1 output"),
         ([-1, 1] * 10, "regress, 1 output"),
     ],

@@ -221,6 +221,42 @@ def test_standardized_trainings_give_networks_of_the_data_as_they_are(tmp_path, 
     assert not json.loads(out)["r2"] > 0.5  # too large for a training, as they are
 
 
+@pytest.mark.parametrize(
+    ("loss", "unit"),
+    [
+        ("mse", "shares of their variance"),
+        ("quadratic", "half the shares of their variance"),
+        ("pinball", "in their standard deviations"),
+    ],
+)
+def test_losses_of_standardized_targets_are_said_as_they_are(tmp_path, run, loss, unit):
+    """Targets of two values: the median's error is a deviation, the mean's the variance."""
+    np.savez(tmp_path / "data.npz", X=[[0.0]] * 4, y=[1000.5, 3000.5] * 2)
+    arguments = ("train", tmp_path / "data.npz", "-o", tmp_path / "net", "--task", "regress")
+    status, out, _ = run(*arguments, "--loss", loss, "--epochs", 1, "--learning-rate", 1e-9)
+    assert status == 0
+    assert f"standardized: targets, so losses are {unit} (" in out.replace("inputs and ", "")
+    expected = {"mse": 1.0, "quadratic": 0.5, "pinball": 0.5}[loss]
+    assert float(re.search(r"epoch 1/1  loss (\S+)", out)[1]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_early_stopping_is_told(tmp_path, run):
+    arguments = ("train", sample_csv(), "--target", "species", "-o", tmp_path / "net")
+    for epochs, ended in ((9, "stopped"), (3, "ended")):  # of a rate that changes nothing
+        options = ("--early-stopping", 2, "--epochs", epochs, "--learning-rate", 1e-30)
+        status, out, _ = run(*arguments, *options)
+        assert status == 0
+        assert f"\n{ended} after epoch 3; weights of epoch 1\ntrained [" in out
+    assert "weights of" not in run(*arguments)[1]
+
+
+def test_short_epochs_take_some_time(tmp_path, classes, run):
+    out = run("train", classes, "--target", "kind", "-o", tmp_path / "net")[1]
+    times = re.findall(r"^epoch .*  (\S+) s$", out, re.M)
+    assert len(times) == 10
+    assert all(float(time) > 0 for time in times)
+
+
 def test_standardized_data_are_taken_as_they_are(tmp_path, run):
     X = np.random.default_rng(0).normal(size=(100, 2))
     np.savez(tmp_path / "data.npz", X=(X - X.mean(0)) / X.std(0), y=(X[:, 0] > 0).astype(int))

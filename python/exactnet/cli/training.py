@@ -31,9 +31,16 @@ from exactnet.dense.options import OPTIMIZERS
 from exactnet.schedules import Exponential, StepDecay
 
 # Integers from 0 are taken for classes, if not said otherwise, below the first number, and if there
-# are no more different ones than the second or a tenth of the rows; and at all below the third, for
-# each is an output of the network.
+# are no more different ones than the second or a fiftieth of the rows; and at all below the third,
+# for each is an output of the network.
 _LIKELY_CLASSES, _FEW_CLASSES, _MOST_CLASSES = 1000, 20, 2**16
+
+# Of the losses that a linear output can have, on standardised targets.
+_UNITS = {
+    "mse": "shares of their variance",
+    "quadratic": "half the shares of their variance",
+    "pinball": "in their standard deviations",
+}
 
 DESCRIPTION = (
     "Train a dense network by minibatch stochastic gradient descent, print a line "
@@ -54,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("classify", "regress"),
         help="classify has an output for every class, regress one for the target; default: "
         "classify if the targets are names, or integers from 0 to "
-        f"{_LIKELY_CLASSES - 1} of which 2 to {_FEW_CLASSES}, or a tenth of the rows, differ",
+        f"{_LIKELY_CLASSES - 1} of which 2 to {_FEW_CLASSES}, or a fiftieth of the rows, differ",
     )
     parser.add_argument(
         "--standardize",
@@ -183,7 +190,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for X, y, _ in data
     ]
-    callbacks = _callbacks(arguments, network, task, data, inputs, outputs)
+    callbacks = _callbacks(arguments, network, task, data, inputs, outputs, loss)
+    early = next((c for c in callbacks if isinstance(c, EarlyStopping)), None)
     try:
         with data[0].in_lines():
             history = network.fit(
@@ -219,6 +227,10 @@ def run(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(facts))
     else:
+        if early is not None and early.best_epoch is not None:
+            n_epochs = len(history.loss)
+            ended = "stopped" if n_epochs < arguments.epochs else "ended"
+            print(f"{ended} after epoch {n_epochs}; weights of epoch {early.best_epoch + 1}")
         sizes = ", ".join(map(str, network.layer_sizes))
         print(f"trained [{sizes}] to {task} in {sum(history.seconds):.3g} s")
         for file, share in zip(files, accuracy, strict=False):
@@ -271,6 +283,7 @@ def _callbacks(
     data: list[Data],
     inputs: Standardization | None,
     outputs: Standardization | None,
+    loss: str,
 ) -> list[Callback]:
     callbacks: list[Callback] = []
     if arguments.early_stopping is not None:
@@ -282,7 +295,10 @@ def _callbacks(
         return callbacks
     n_outputs = network.layer_sizes[-1]
     said, other = (
-        (f"{n_outputs} classes", "regress takes targets as numbers")
+        (
+            f"{n_outputs} classes{_occurring(data[0].y, n_outputs)}",
+            "regress takes targets as numbers",
+        )
         if task == "classify"
         else (
             f"{n_outputs} output{'s' if n_outputs > 1 else ''}",
@@ -292,7 +308,7 @@ def _callbacks(
     hint = "" if arguments.task or isinstance(data[0][1], list) else f" (--task {other})"
     mapped = "" if inputs is None else "inputs"
     if outputs is not None:
-        mapped += f"{' and ' if mapped else ''}targets, so losses are shares of their variance"
+        mapped += f"{' and ' if mapped else ''}targets, so losses are {_UNITS[loss]}"
 
     def print_epoch(_: Network, epoch: int, history: History) -> None:
         if epoch == 0:  # by now nothing is wrong with the data
@@ -302,6 +318,12 @@ def _callbacks(
         print(epoch_line(epoch, arguments.epochs, history), flush=True)
 
     return [print_epoch, *callbacks]
+
+
+def _occurring(y: Any, n_classes: int) -> str:
+    """Say how many classes there are samples of, if that is not all."""
+    found = n_classes if isinstance(y, list) else len(np.unique(y))
+    return "" if found == n_classes else f", of which {found} occur{'s' * (found == 1)}"
 
 
 def _standardization(
@@ -365,7 +387,7 @@ def _likely(labels: npt.NDArray[np.int64]) -> bool:
     """Whether targets that could be classes are."""
     n_different = len(np.unique(labels))
     return labels.max() < _LIKELY_CLASSES and 2 <= n_different <= max(
-        _FEW_CLASSES, len(labels) // 10
+        _FEW_CLASSES, len(labels) // 50
     )
 
 

@@ -69,7 +69,9 @@ class OptimizerState:
 def epoch_line(epoch: int, epochs: int, history: History) -> str:
     """Return what `verbose` prints after an epoch."""
     first = f"epoch {epoch + 1}/{epochs}"
-    return "  ".join([first, *_metrics(history, 6), f"{history.seconds[-1]:.3f} s"])
+    seconds = history.seconds[-1]
+    time = f"{seconds:.3g}" if seconds < 100 else f"{seconds:.0f}"
+    return "  ".join([first, *_metrics(history, 6), f"{time} s"])
 
 
 def epoch_postfix(history: History) -> str:
