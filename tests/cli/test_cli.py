@@ -11,6 +11,7 @@ import pytest
 from conftest import HEAR_CTRL_C, slow, terminal_output
 from exactnet import ExactNetwork, Network
 from exactnet.cli import main
+from exactnet.cli.arguments import in_options
 
 PROGRAM = [sys.executable, "-m", "exactnet"]
 
@@ -73,6 +74,48 @@ def test_wrong_usage(capsys, arguments):
     assert ": error: " in err
     assert err.endswith(" --help)\n")
     assert err.count("\n") == 1
+
+
+def test_unknown_options_are_those_of_their_command(capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["train", "x.csv", "-o", "n", "--lr", "0.01"])
+    assert error.value.code == 2
+    expected = "unrecognized arguments: --lr 0.01 (see exactnet train --help)\n"
+    assert capsys.readouterr().err == f"exactnet train: error: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("layer_sizes[1] must be 1", "--hidden must be 1"),
+        (
+            "9 points exceed the capacity 3 of hidden=(3, 1) with 1 output; hidden=(2, 2) would do",
+            "9 points exceed the capacity 3 of --hidden 3x1 with 1 output; --hidden 2x2 would do",
+        ),
+        (
+            "exceed the capacity of hidden=(3,); do less",
+            "exceed the capacity of --hidden 3; do less",
+        ),
+        ("scale X, which reaches 9: (X - X.mean(0)) / X.std(0), or take", None),
+        ("start from smaller weights of relu layers: init=None", None),
+        (
+            "val_loss is not recorded: pass validation_data or validation_split, with",
+            "val_loss is not recorded: pass --test or --validation-split, with",
+        ),
+        # what is no argument
+        ("the loss or a weight is not finite", "the loss or a weight is not finite"),
+        ("column 'learning_rate': no", "column 'learning_rate': no"),
+        ("a/batch_size/n_threads.csv: no", "a/batch_size/n_threads.csv: no"),
+    ],
+)
+def test_errors_speak_of_options(message, expected):
+    found = in_options(message)
+    if expected is None:
+        assert ": --" in found
+        assert "=" not in found
+        assert "X.mean" not in found
+    else:
+        assert found == expected
 
 
 def test_the_installed_command():

@@ -215,12 +215,12 @@ def test_other_refusals(tmp_path, data, network, run):
     cases = [
         (("memorize", tmp_path / "none.csv", "--target", "x", "-o", "n"), "No such file"),
         (("memorize", data, "-o", "n"), "name the target column with --target"),
-        (("memorize", data, "--target", "label", "--hidden", "1x2", "-o", "n"), "hidden=(2, 2)"),
+        (("memorize", data, "--target", "label", "--hidden", "1x2", "-o", "n"), "--hidden 2x2 wo"),
         (("memorize", data, "--target", "label", "--hidden", "0x3", "-o", "n"), "positive integer"),
         (("memorize", data, "--target", "label", "-o", tmp_path / "no/net.json"), "No such file"),
         (("memorize", data, "--target", "label", "-o", "n", "--max-bytes", "9"), "prediction"),
         (("verify", data, data, "--target", "label"), "not a network file"),
-        (("verify", network, data, "--target", "label", "--threads", "0"), "n_threads"),
+        (("verify", network, data, "--target", "label", "--threads", "0"), "--threads must be"),
         (("verify", network, tmp_path, "--target", "label"), "Is a directory"),
     ]
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")

@@ -56,7 +56,10 @@ class _Command(_Parser):
         self.description = module.DESCRIPTION
         module.add_arguments(self)
         self.set_defaults(run=module.run)
-        return super().parse_known_args(*arguments, **options)
+        known, unknown = super().parse_known_args(*arguments, **options)
+        if unknown:  # which the parser above would refuse, with its own help
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from exactnet.base.files import check_writable
@@ -24,6 +26,34 @@ _TARGET_HELP = (
     "target column of CSV or .npy: its name in the header line, or its number from 0; "
     "in CSV it may hold names of classes"
 )
+
+
+# Arguments of the functions that commands call, where options have other names, ...
+_OPTIONS = {
+    "n_threads": "--threads",
+    "layer_sizes": "--hidden",
+    "image_shape": "--image",
+    "validation_data": "--test",
+    "patience": "--early-stopping",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in ("learning_rate", "batch_size", "clip_norm", "validation_split", "max_bytes")
+    },
+}
+# ... those that are also words, and are arguments in front of a value or what is said of it, ...
+_WORDS = "alpha|dpi|dropout|epochs|hidden|loss|momentum|penalty|quantiles|seed"
+_ARGUMENT = re.compile(
+    rf"(?<![\w'\"./-])(?:({'|'.join(_OPTIONS)})\b(?:\[[0-9]+\])?"
+    rf"|({_WORDS})(?==)|^({_WORDS})(?:\[[0-9]+\])?(?= (?:must|are for|is for)\b))"
+    r"(?:=('[^']*'|\([0-9, ]*\)|[^\s;,)]+))?"
+)
+# ... and advice in Python.
+_ADVICE = {
+    "(X - X.mean(0)) / X.std(0)": "--standardize always",
+    "(y - y.mean()) / y.std()": "--standardize always",
+    "init=None": "--init he_normal",
+    "activations=[..., 'linear']": "--output-activation linear",
+}
 
 
 class _Once(argparse.Action):
@@ -83,6 +113,29 @@ def hidden_widths(text: str) -> list[int]:
     if not re.fullmatch(r"[0-9]+([x,][0-9]+)*", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 30 or 128x64")
     return [int(width) for width in re.split("[x,]", text)]
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """Have errors of functions speak of the options that stand for their arguments."""
+    try:
+        yield
+    except (ValueError, ArithmeticError) as error:
+        error.args = (in_options(str(error)),)
+        raise
+
+
+def in_options(message: str) -> str:
+    """Return a message about arguments as one about options."""
+
+    def option(match: re.Match[str]) -> str:
+        name = match[1] or match[2] or match[3]
+        value = "" if match[4] is None else " " + match[4].strip("'(),").replace(", ", "x")
+        return _OPTIONS.get(name, f"--{name}") + value
+
+    for python, words in _ADVICE.items():
+        message = message.replace(python, words)
+    return _ARGUMENT.sub(option, message)
 
 
 def check_output(output: str, *inputs: str) -> None:

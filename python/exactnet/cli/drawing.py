@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from exactnet.cli.arguments import add_max_bytes, check_output, load_network
+from exactnet.cli.arguments import add_max_bytes, check_output, load_network, options_named
 from exactnet.plot.networks import check_picture, save_network
 
 DESCRIPTION = (
@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, arguments.network)
     network = load_network(arguments.network, arguments.max_bytes)
     try:
-        save_network(network, arguments.output, dpi=arguments.dpi, image_shape=arguments.image)
+        with options_named():
+            save_network(network, arguments.output, dpi=arguments.dpi, image_shape=arguments.image)
     except ImportError as error:
         raise ValueError(str(error)) from None
     print(f"wrote {arguments.output}")

@@ -15,6 +15,7 @@ from exactnet.cli.arguments import (
     add_threads,
     check_output,
     hidden_widths,
+    options_named,
 )
 from exactnet.cli.datafiles import read_named
 from exactnet.cli.reporting import facts, sentence
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = read_named(arguments, arguments.data)
     data = Dataset._borrow(found.X, found.y)
     start = time.perf_counter()
-    with found.in_lines():
+    with options_named(), found.in_lines():
         network = memorize(
             data,
             hidden=arguments.hidden,

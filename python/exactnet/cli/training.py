@@ -19,6 +19,7 @@ from exactnet.cli.arguments import (
     add_threads,
     check_output,
     hidden_widths,
+    options_named,
 )
 from exactnet.cli.datafiles import Data, read_named
 from exactnet.cli.standardization import Standardization, folded
@@ -168,6 +169,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.test is not None and arguments.validation_split:
         raise ValueError("--test and --validation-split exclude each other")
     data, task, n_outputs = _read_training_data(arguments, files)
+    with options_named():
+        return _train(arguments, files, data, task, n_outputs)
+
+
+def _train(
+    arguments: argparse.Namespace, files: list[str], data: list[Data], task: str, n_outputs: int
+) -> int:
+    """Train on what the files hold."""
     loss = arguments.loss or ("cross_entropy" if task == "classify" else "mse")
     if loss == "pinball" and arguments.quantiles:
         n_outputs = len(arguments.quantiles)

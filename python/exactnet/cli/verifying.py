@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json, add_threads
+from exactnet.cli.arguments import (
+    DATA_HELP,
+    add_data_options,
+    add_json,
+    add_threads,
+    options_named,
+)
 from exactnet.cli.datafiles import read_named
 from exactnet.cli.reporting import facts, sentence
 from exactnet.exact.network import ExactNetwork
@@ -34,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes, progress=True)
     names = None if network.classes is None else True
     data = read_named(arguments, arguments.data, names=names)
-    with data.in_lines():
+    with options_named(), data.in_lines():
         report = verify(network, data.X, data.y, n_threads=arguments.threads, progress=True)
     if arguments.json:
         print(json.dumps(facts(report, data.lines)))
