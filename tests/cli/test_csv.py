@@ -326,7 +326,34 @@ def test_names_of_classes_from_file_to_file(tmp_path, run):
     status, _, err = run("verify", net, data, *target)
     assert (status, err.count("\n"), "'daisy'" in err) == (2, 1, True)
     assert err.endswith(" (line 3 of the file)\n")  # the second is one of virginica by now
-    assert run("predict", net, data, *target, "--classify")[2] == "accuracy 0.6667: 100 of 150\n"
+    status, out, err = run("predict", net, data, *target, "--classify")
+    assert (status, out, err.count("\n"), "'daisy'" in err) == (2, "", 1, True)
+
+
+def test_targets_to_classify_are_those_the_network_knows(tmp_path, run):
+    """Codes for names, and names for codes, are errors, not the accuracy 0."""
+    data = tmp_path / "data.csv"
+    for net in (tmp_path / "net.safetensors", tmp_path / "net.json"):
+        command = "train" if net.suffix != ".json" else "memorize"
+        assert run(command, sample_csv(), "--target", "species", "-o", net)[0] == 0
+        data.write_text("a,b,c,d,t\n5,4,1,2,setosa\n\n5,4,1,3,1\n")
+        status, out, err = run("predict", net, data, "--target", "t", "--classify")
+        reason = "y[1] is '1', which is none of the classes 'setosa', 'versicolor', 'virginica'"
+        assert (status, out) == (2, "")
+        assert err == f"exactnet: error: {reason} (line 4 of the file)\n"
+        for codes, status, said in (
+            ([0, 2], 0, "accuracy "),
+            ([0, 3], 2, "exactnet: error: y[1] is 3, which is no code of 'setosa', "),
+        ):
+            np.savez(tmp_path / "data.npz", X=[[5.0, 4, 1, 2], [5, 4, 1, 3]], y=codes)
+            found, _, err = run("predict", net, tmp_path / "data.npz", "--classify")
+            assert found == status
+            assert err.startswith(said)
+    np.savez(tmp_path / "codes.npz", X=np.eye(4), y=[0, 1, 2, 1])
+    assert run("train", tmp_path / "codes.npz", "-o", tmp_path / "net")[0] == 0
+    status, out, err = run("predict", tmp_path / "net", sample_csv(), "--target", "4", "--classify")
+    assert (status, out) == (2, "")
+    assert "names of classes, of which the network knows none" in err
 
 
 def test_training_on_names_of_classes(tmp_path, run):

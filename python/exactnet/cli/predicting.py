@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import atomic_write
+from exactnet.base.labels import encode, listed
 from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
     add_data_options,
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     result: npt.NDArray[Any]
     with data.in_lines():
+        targets = _labels(data.y, classes) if arguments.classify else None
         if isinstance(network, Network):
             result = network.classify(data.X) if arguments.classify else network.predict(data.X)
         else:
@@ -91,7 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
         _write(sys.stdout, rows)
     if arguments.output is not None:
         print(f"wrote {len(result)} rows to {arguments.output}")
-    targets = _labels(data.y, classes) if arguments.classify else None
     if targets is not None:
         sys.stdout.flush()
         right = sum(bool(c == t) for c, t in zip(codes.tolist(), targets, strict=True))
@@ -112,9 +113,13 @@ def _labels(y: Any, classes: tuple[str, ...] | None) -> list[Any] | None:
     if isinstance(y, list):
         if classes is None:
             raise ValueError("the targets are names of classes, of which the network knows none")
-        codes = {name: code for code, name in enumerate(classes)}
-        return [codes.get(name, -1) for name in y]
+        codes: list[Any] = encode(y, classes).tolist()
+        return codes
     if y is None or (len(y.shape) > 1 and y.shape[1] > 1):
         return None
     labels: list[Any] = y.ravel().tolist() if isinstance(y, np.ndarray) else y.rationals(0)
+    if classes is not None:
+        for row, label in enumerate(labels):
+            if label not in range(len(classes)):
+                raise ValueError(f"y[{row}] is {label}, which is no code of {listed(classes)}")
     return labels
