@@ -141,7 +141,7 @@ DAMAGES = {
     "points for commas": ("a;t\n1.5;2\n", "--decimal ,", "line 2, column 'a': '1.5' is not a num"),
     "longer": ("a;t\n1;2\n1;2;3\n", "", "line 3 has 3 cells, the first line has 2"),
     "shorter": ("a,b,t\n1,2,3\n\n1,2\n", "", "line 4 has 2 cells, the first line has 3"),
-    "open quote": ('a,t\n1,2\n"3,4\n', "", "line 3: unexpected end of data"),
+    "open quote": ('a,t\n1,2\n"3,4\n', "", "line 3: a quote is not closed"),
     "text behind a quote": ('a,t\n"1"x,2\n', "", "line 2: ',' expected after '\"'"),
     "latin-1": ("a,t\n1,2\n\udce4,3\n", "", "not a text file in UTF-8"),
     "ignored latin-1": ("n,a,t\n\udce4,1,2\n", "--ignore n", "not a text file in UTF-8"),

@@ -69,7 +69,7 @@ BAD_CSV = {
     "ragged": ("a,label\n1,2\n1,2,3\n", "line 3 has 3 cells, the first line has 2"),
     "only the target": ("label\n1\n", "there are no columns besides the target"),
     "two targets": ("a,label,label\n1,2,3\n", "there are 2 columns 'label'"),
-    "open quote": ('a,label\n"1,2\n', "line 2: unexpected end of data"),
+    "open quote": ('a,label\n"1,2\n', "line 2: a quote is not closed"),
     "division by zero": ("a,label\n1/0,2\n", "line 2, column 'a': '1/0' divides by 0"),
     "exponent": (
         "a,label\n1e999999999,2\n",

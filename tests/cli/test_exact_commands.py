@@ -186,7 +186,7 @@ def test_verify_exits_1_when_not_exact(network, data, run):
     status, out, err = run("verify", network, data, "--target", "label")
     assert (status, err) == (1, "")
     assert out == (
-        "NOT exact: 1 of 4 points are wrong, the first is row 1 (counted from 0, line 3 of the "
+        "NOT exact: 1 of 4 points is wrong, the first is row 1 (counted from 0, line 3 of the "
         "file), the largest error is 1\n"
     )
     status, out, _ = run("verify", network, data, "--target", "label", "--json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,12 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.progress import ProgressBar
 from exactnet.cli.cells import exact_number, is_missing, is_number, to_float, with_point
+from exactnet.cli.columns import as_option, column, ignored_columns
+from exactnet.cli.mistakes import (
+    refuse_marked_numbers,
+    refuse_other_formats,
+    refuse_other_separators,
+)
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 _SPACE = " \t\r\n"  # around cells
@@ -58,9 +63,16 @@ def read_csv(
         result = reader.read()
         bar(1.0)
     if reader.n_dropped:
+        n, left = reader.n_dropped, len(result[2])
         print(
-            f"{path}: dropped {reader.n_dropped} rows with missing cells, "
-            f"{len(result[2])} are left",
+            f"{path}: dropped {n} row{'s' * (n != 1)} with missing cells, "
+            f"{left} {'is' if left == 1 else 'are'} left",
+            file=sys.stderr,
+        )
+    if reader.index is not None and n_features is None:
+        print(
+            f"{path}: the first column has no name and counts the rows: "
+            f"--ignore {reader.index} leaves it out",
             file=sys.stderr,
         )
     return result
@@ -96,9 +108,19 @@ class _Source:
     def row(self, delimiter: str) -> list[str] | None:
         """Return the cells of the next row, None at the end; blank lines are no rows."""
         reader = csv.reader(self._lines(), delimiter=delimiter, skipinitialspace=True, strict=True)
+        row: list[str] | None = []
         try:
-            row = next(filter(None, reader), None)
+            while row == []:
+                before = self.line
+                row = next(reader, None)
         except csv.Error as error:
+            if "end of data" in str(error):
+                raise ValueError(f"line {before + 1}: a quote is not closed") from None
+            if "field limit" in str(error):
+                raise ValueError(
+                    f"line {before + 1}: a cell exceeds {csv.field_size_limit()} characters; "
+                    "is a quote not closed?"
+                ) from None
             raise ValueError(f"line {self.line}: {error}") from None
         return None if row is None else [cell.strip(_SPACE) for cell in row]
 
@@ -156,10 +178,14 @@ class _Reader:
         names: bool | None,
     ) -> None:
         self._source, self._dialect, self._exact = source, dialect, exact
+        refuse_other_formats(source.text)
         self._delimiter = _delimiter(source, dialect.decimal)
-        rows, _ = source.head(self._delimiter)
+        rows, good = source.head(self._delimiter)
+        if not rows and not good:
+            source.row(self._delimiter)  # which says what is wrong with the first
         if not rows:
             raise ValueError("the file is empty")
+        refuse_other_separators(rows, source.text)
         self._has_header = self._is_header(rows[0], {target, *dialect.ignore})
         header = rows[0] if self._has_header else None
         self._rows = rows[self._has_header :]
@@ -171,12 +197,14 @@ class _Reader:
             self._holds_text(self._target) if names is None else names
         ):
             kinds[self._target] = _TEXT
+        self._guessed = names is None
         self._kinds = kinds
         self._numbers = [k for k, kind in enumerate(kinds) if kind == _NUMBER]
         self._features = [k for k in self._numbers if k != self._target]
         if not self._features:
             raise ValueError("there are no columns besides the target")
         self.n_dropped = 0
+        self.index: str | None = None  # how an option names a first column that counts the rows
         self._n_rows = 0
         self._parts: list[_Part] = []
         self._others: dict[int, dict[int, Any]] = {}  # column, row: what is not in a part
@@ -215,8 +243,19 @@ class _Reader:
                 source.more()
         if not self._n_rows:
             where = "without a missing cell" if self.n_dropped else "below the header"
-            raise ValueError(f"there are no rows {where}")
-        return self._result()
+            empty = [k for k in self._numbers if self.n_dropped and self._is_empty(k)]
+            hint = "".join(
+                f"; --ignore {as_option(k, self._names)} leaves out an empty column"
+                for k in empty[:1]
+            )
+            raise ValueError(f"there are no rows {where}{hint}")
+        result = self._result()
+        if self._labels and self._guessed:
+            name = self._names[self._kinds.index(_TEXT)]
+            refuse_marked_numbers(
+                self._labels, result[2], name, self._dialect.decimal, self._delimiter
+            )
+        return result
 
     def _add(self, part: _Part, texts: npt.NDArray[np.int64]) -> None:
         """Take plain rows; labels are looked at here, each different one once."""
@@ -273,7 +312,8 @@ class _Reader:
         """Return the numbers in a row, or None if it is to be dropped."""
         if len(cells) != len(self._names):
             raise ValueError(
-                f"line {line} has {len(cells)} cells, the first line has {len(self._names)}"
+                f"line {line} has {len(cells)} cell{'s' * (len(cells) != 1)}, "
+                f"the first line has {len(self._names)}"
             )
         if self._dialect.drop_missing and any(
             kind != _IGNORED and is_missing(cell)
@@ -311,6 +351,10 @@ class _Reader:
                     highs[k][rows] = part.highs[:, there]
             lines[rows] = part.lines
             start = rows.stop
+        if not self._names[0] and self._features[0] == 0 and not exponents[0][:, :1].any():
+            first = values[0][:, 0]
+            if n > 1 and (first == np.arange(n)).all():
+                self.index = as_option(0, self._names)
         y: Any
         if not places[1]:
             y = self._labels or None
@@ -343,6 +387,10 @@ class _Reader:
         texts = [cell for cell in cells if not is_number(cell, self._dialect.decimal)]
         return 2 * len(texts) > len(cells)
 
+    def _is_empty(self, k: int) -> bool:
+        """Whether no cell of a column is there, of those at the head."""
+        return all(is_missing(row[k]) for row in self._rows if k < len(row))
+
     def _number(self, cell: str, line: int, k: int) -> Any:
         text = with_point(cell, self._dialect.decimal)
         try:
@@ -351,21 +399,23 @@ class _Reader:
         except ValueError as error:
             wrong = str(error)
         if wrong:
-            raise ValueError(f"line {line}, column {self._names[k]!r}: {cell!r:.40} {wrong}")
+            raise ValueError(f"line {line}, column {self._names[k]!r:.40}: {cell!r:.40} {wrong}")
         return value
 
     def _missing(self, cell: str, line: int) -> ValueError:
         k = self._kinds.index(_TEXT)
-        where = f"line {line}, column {self._names[k]!r}: {cell!r:.40}"
+        where = f"line {line}, column {self._names[k]!r:.40}: {cell!r:.40}"
         return ValueError(f"{where} is not the name of a class{self._remedy(cell, k)}")
 
     def _remedy(self, cell: str, k: int) -> str:
+        if is_missing(cell) and k != self._target and self._is_empty(k):
+            return f"; the column starts empty: --ignore {as_option(k, self._names)} leaves it out"
         if is_missing(cell):
             return "; --missing drop leaves out rows with missing cells"
         if self._dialect.decimal == "." and is_number(cell, ","):
             return "; --decimal , takes decimal commas"
         if k != self._target and self._holds_text(k):
-            return f"; --ignore {shlex.quote(self._names[k])} leaves out a column"
+            return f"; --ignore {as_option(k, self._names)} leaves out a column"
         return ""
 
 
@@ -379,53 +429,3 @@ def _delimiter(source: _Source, decimal: str) -> str:
         if good and rows and len(rows[0]) > 1 and len(set(map(len, rows))) == 1:
             return mark
     return max(heads, key=lambda mark: max(map(len, heads[mark][0][:1]), default=0))
-
-
-def ignored_columns(
-    ignore: Sequence[str], header: list[str] | None, n_columns: int, target: str | None
-) -> set[int]:
-    """Return the numbers of the columns to be ignored."""
-    ignored = {_named(name, header, n_columns) for name in ignore}
-    if target is not None and _named(target, header, n_columns) in ignored:
-        raise ValueError(f"column {target!r} is the target, it cannot be ignored")
-    return ignored
-
-
-def column(
-    target: str | None,
-    header: list[str] | None,
-    n_columns: int,
-    n_features: int | None,
-    ignored: set[int],
-) -> int | None:
-    """Return the number of the target column, or None if there need be none."""
-    if target is not None:
-        return _named(target, header, n_columns)
-    names = header or [str(k) for k in range(n_columns)]
-    left = [name for k, name in enumerate(names) if k not in ignored]
-    if n_features is None:
-        raise ValueError(
-            f"name the target column with --target, such as --target {shlex.quote(left[-1])}; "
-            f"the columns are {_listed(left)}"
-            if left
-            else "there are no columns but ignored ones"
-        )
-    if len(left) == n_features:
-        return None
-    hint = "; name the target column with --target" if len(left) - 1 == n_features else ""
-    raise ValueError(f"it has {len(left)} columns but the network takes {n_features}{hint}")
-
-
-def _named(name: str, header: list[str] | None, n_columns: int) -> int:
-    if header is not None and name in header:
-        if header.count(name) > 1:
-            raise ValueError(f"there are {header.count(name)} columns {name!r}")
-        return header.index(name)
-    if name in map(str, range(n_columns)):
-        return int(name)
-    known = f"0 to {n_columns - 1}" if header is None else _listed(header)
-    raise ValueError(f"there is no column {name!r}; the columns are {known}")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names if len(names) < 40 else [*names[:20], "...", *names[-3:]])

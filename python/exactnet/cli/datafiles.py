@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import parts, read_all
-from exactnet.cli.csvfile import Dialect, column, ignored_columns, read_csv
+from exactnet.cli.columns import column, ignored_columns
+from exactnet.cli.csvfile import Dialect, read_csv
 from exactnet.datasets import read_idx, unit_interval
 
 _IMAGES = re.compile(r"images([-.])idx3")
@@ -117,7 +118,7 @@ def read_data(
             return _read_npy(path, target, n_features, said.ignore)
         return Data(*read_csv(path, target, said, exact=exact, n_features=n_features, names=names))
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file in UTF-8") from None
+        raise ValueError(f"{path}: not a text file in UTF-8: save it as UTF-8") from None
     except (
         ValueError,
         EOFError,

@@ -102,7 +102,18 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(result))
     else:
         sizes = ", ".join(map(str, network.layer_sizes))
-        print(f"constructed [{sizes}] in {seconds:.3g} s, largest parameter {largest} bits")
+        if network.classes is not None:
+            print(f"targets: {_classes(network.classes)}")
+        bits = f"{largest} bit{'s' * (largest != 1)}"
+        print(f"constructed [{sizes}] in {seconds:.3g} s, largest parameter {bits}")
         print(sentence(report, found.lines))
         print(f"wrote {arguments.output}")
     return 0 if report.exact else 1
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    """Say what text was taken for."""
+    first = [" ".join(name.split())[:40] for name in names[:10]]
+    more = ", ..." if len(names) > 10 else ""
+    count = f"{len(names)} class{'es' * (len(names) != 1)}"
+    return f"{count} by name ({', '.join(first)}{more})"

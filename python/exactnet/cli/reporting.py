@@ -30,16 +30,19 @@ def facts(report: VerificationReport, lines: Lines) -> dict[str, Any]:
 def sentence(report: VerificationReport, lines: Lines) -> str:
     """Return what is printed for people."""
     if report.exact:
-        return (
-            f"verified in exact arithmetic in {report.seconds:.3g} s: "
-            f"all {report.n_points} outputs equal their targets"
+        return f"verified in exact arithmetic in {report.seconds:.3g} s: " + (
+            "the output equals its target"
+            if report.n_points == 1
+            else f"all {report.n_points} outputs equal their targets"
         )
     error = str(report.max_error)
     if len(error) > 40:
         error = f"about {gmpy2.mpfr(report.max_error):.3g}"
     line = _line(report, lines)
     return (
-        f"NOT exact: {report.n_wrong} of {report.n_points} points are wrong, the first is "
+        f"NOT exact: {report.n_wrong} of {report.n_points} "
+        f"point{'s' * (report.n_points != 1)} {'is' if report.n_wrong == 1 else 'are'} wrong, "
+        f"the first is "
         f"row {report.first_wrong} (counted from 0{f', line {line} of the file' if line else ''}), "
         f"the largest error is {error}"
     )

@@ -375,6 +375,12 @@ def _read_training_data(
         n_classes = len(set(y))
         if n_classes < 2:
             raise ValueError(f"{files[0]}: all targets are {y[0]!r:.40}, there is one class")
+        if task is None and len(y) >= _FEW_CLASSES and 2 * n_classes > len(y):
+            raise ValueError(
+                f"{files[0]}: the targets are {n_classes} different names in {len(y)} rows, such "
+                f"as {y[0]!r:.40}: --target another column and --ignore this one, or take them as "
+                "classes with --task classify"
+            )
         return found, "classify", n_classes
     labels = [_as_labels(data.y) for data in found]
     if task is None:
