@@ -148,7 +148,8 @@ DAMAGES = {
     "equal rows": (
         "a,t\n\n1,2\n3,4\n\n1,5\n",
         "",
-        "rows 0 and 2 of X are equal but their targets differ: 2 and 5 (lines 3 and 6 of the file)",
+        "rows 0 and 2 of X are equal but their targets differ: 2 and 5; leave one of them out "
+        "(lines 3 and 6 of the file)",
     ),
 }
 

@@ -64,8 +64,11 @@ def test_memorizer_scores_one(np_rng, task):
 
 def test_memorizer_refuses():
     points = [[0, 1], [2, 3], [0, 1]]
-    with pytest.raises(ValueError, match="rows 0 and 2 of X are equal but their targets differ"):
-        Memorizer().fit(points, ["a", "a", "b"])
+    for labels, shown in ((["a", "a", "b"], "'a' and 'b'"), ([50, 50, 70], "50 and 70")):
+        for encoding in ("scalar", "one_hot"):
+            text = f"rows 0 and 2 of X are equal but their targets differ: {shown}; leave"
+            with pytest.raises(ValueError, match=text):
+                Memorizer(encoding=encoding).fit(points, labels)
     with pytest.raises(ValueError, match="rows 0 and 2 of X are equal but their targets differ"):
         Memorizer("regression").fit(points, [1, 2, 1.5])
     assert Memorizer().fit(points, ["a", "b", "a"]).score(points, ["a", "b", "a"]) == 1.0

@@ -14,8 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from exactnet.base.checks import refuse_mask
+from exactnet.base.checks import refuse_mask, shown
 from exactnet.base.dataset import Dataset
+from exactnet.exact.construct.duplicates import ConflictError
 from exactnet.exact.construct.memorization import CONSTRUCTIONS, PROJECTIONS, memorize
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.rationals import to_floats
@@ -145,16 +146,22 @@ class Memorizer(BaseEstimator):
             targets = check_array(y, ensure_2d=False, input_name="y")
             if targets.ndim == 2 and targets.shape[1] == 1:
                 targets = column_or_1d(targets, warn=True)
-        network = memorize(
-            X,
-            targets,
-            hidden=None if self.hidden is None else tuple(self.hidden),
-            construction=self.construction,
-            projection=self.projection,
-            seed=seed_of(self.random_state),
-            encoding=encoding,
-            n_threads=self.n_threads,
-        )
+        try:
+            network = memorize(
+                X,
+                targets,
+                hidden=None if self.hidden is None else tuple(self.hidden),
+                construction=self.construction,
+                projection=self.projection,
+                seed=seed_of(self.random_state),
+                encoding=encoding,
+                n_threads=self.n_threads,
+            )
+        except ConflictError as error:
+            if not classify:
+                raise
+            first, second = (shown(label) for label in np.take(y, error.rows).tolist())
+            raise ConflictError.of(error.rows, (first, second)) from None  # labels, not codes
         self._floats = network.to_network() if self.arithmetic == "float" else None
         self.network_ = network
         if classify:

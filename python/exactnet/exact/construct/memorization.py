@@ -14,6 +14,7 @@ from exactnet import _core
 from exactnet.base.checks import choice, positive_integer, shown, thread_count
 from exactnet.base.memory import available_memory
 from exactnet.base.progress import Progress, ProgressOption, reporting
+from exactnet.exact.construct.duplicates import merge_duplicates
 from exactnet.exact.construct.integer import construct_integer
 from exactnet.exact.construct.line import (
     Line,
@@ -34,12 +35,6 @@ PROJECTIONS = ("smallest", "random", "lexicographic")
 SCALES = ("least", "worst_case")
 
 _BLAS_BYTES = 2**26
-
-
-class ConflictError(ValueError):
-    """Two rows of X are equal and their targets are not."""
-
-    rows: tuple[int, int]
 
 
 def capacity(a1: int, a2: int, outputs: int = 1) -> int:
@@ -210,7 +205,7 @@ def _memorized(
         raise ValueError(f"y has {n_outputs} outputs; Theorem 3 is for one, Theorem 4 for several")
     digits_of_data = 4 * _digits(points) + 2 * _digits(targets)
     _check_memory(digits_of_data, limit)
-    kept = merge_duplicates(points, targets, progress)
+    kept = merge_duplicates(data, progress)
     n_points = len(kept)
     if n_points < points.shape[0]:
         data = data.rows(kept)
@@ -345,28 +340,6 @@ def _plan(
 def _groups_capacity(a1: int, a2: int, n_outputs: int) -> int:
     """Of Theorem 4; without a unit for every output there are no groups."""
     return a1 * (a2 // n_outputs) + a2 % n_outputs if a2 >= n_outputs else 0
-
-
-def merge_duplicates(
-    points: Table, targets: Table, progress: Progress | None
-) -> npt.NDArray[np.intp]:
-    """Return the rows to keep, the first of every set of equal ones."""
-    first = _core.first_occurrences(points.core, progress)
-    rows = np.arange(len(first))
-    kept = first == rows
-    if not kept.all():
-        differs = (targets.numerators != targets.numerators[first]).any(axis=1)
-        for row in rows[~kept & differs][:1]:
-            pair = targets.rows(np.array([first[row], row]))
-            columns = [pair.rationals(c) for c in range(targets.shape[1])]
-            a, b = (", ".join(str(column[k]) for column in columns) for k in (0, 1))
-            error = ConflictError(
-                f"rows {int(first[row])} and {row} of X are equal but their targets differ: "
-                f"{a} and {b}"
-            )
-            error.rows = int(first[row]), int(row)
-            raise error
-    return np.flatnonzero(kept)
 
 
 def _project(

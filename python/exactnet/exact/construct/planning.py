@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from exactnet.base.checks import is_integer, positive_integer, shown
 from exactnet.base.dataset import Dataset
 from exactnet.base.tables import TextTable, byte_size, count
-from exactnet.exact.construct.memorization import capacity, merge_duplicates
+from exactnet.exact.construct.duplicates import merge_duplicates
+from exactnet.exact.construct.memorization import capacity
 from exactnet.exact.construct.model import Model, Numbers, Prediction, this_machine
 from exactnet.exact.data import Data
 
@@ -209,7 +210,7 @@ def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
             raise ValueError(f"outputs must be left out with data, not {shown(outputs)}")
         y = None if is_integer(n_features) and n_features == 1 else n_features
         data = Data(n_points, y)
-        data = data.rows(merge_duplicates(data.points, data.targets, None))
+        data = data.rows(merge_duplicates(data, None))
         (n, d), m = data.points.shape, data.targets.shape[1]
         numbers = Numbers.of(data.points, data.targets)
         denominators = data.points.denominators + data.targets.denominators
