@@ -34,7 +34,11 @@ nan, inf = float("nan"), float("inf")
 MEMORIZE = {
     "equal rows": (
         dict(X=[[5, 5], [1, 2], [3, 4], [1, 2]]),
-        "rows 1 and 3 of X are equal but their targets differ: 2 and 4",
+        "rows 1 and 3 of X are equal but their targets differ: 2 and 4; leave one of them out",
+    ),
+    "equal rows of classes": (
+        dict(X=[[1.0], [1.0], [2.0], [3.0]], y=["a", "b", "a", "c"]),
+        "rows 0 and 1 of X are equal but their targets differ: 'a' and 'b'; leave one of them out",
     ),
     "equal rows of rationals": (
         dict(X=[[0.5], [Fraction(1, 2)]], y=[Fraction(1, 3), 1]),
@@ -279,6 +283,13 @@ def test_memorize_refuses_types(name):
     with pytest.raises(TypeError) as error:
         memorize(arguments.pop("X"), arguments.pop("y"), **arguments)
     assert_one_line(error, text)
+
+
+def test_columns_beyond_max_bytes(np_rng):
+    """Of ordinary floats, it is not the numbers that are to blame."""
+    with pytest.raises(MemoryError) as error:
+        memorize(np_rng.normal(size=(20_000, 1)), np.arange(20_000), max_bytes=10**5)
+    assert_one_line(error, "bits: max_bytes is 100000; leave it out or pass more")
 
 
 def test_size_beyond_max_bytes():

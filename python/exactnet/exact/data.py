@@ -374,8 +374,11 @@ def check_column(before: int, rows: int, bits: int, name: str, c: int, limit: in
     """Refuse a column that with those before it would not fit into memory, before scaling it."""
     predicted = before + rows * bits // 8
     if predicted > 2**17 and predicted > (available_memory() // 4 if limit is None else limit):
+        reason = "its numbers are of too different kinds"
+        if limit is not None:
+            reason = f"max_bytes is {limit}; leave it out or pass more"
         raise MemoryError(
             f"column {c} of {name} would take about {predicted / 2**20:.3g} MiB over its common "
-            f"denominator of {bits} bits: its numbers are of too different kinds"
+            f"denominator of {bits} bits: {reason}"
         )
     return predicted
