@@ -755,6 +755,22 @@ def test_data_that_the_network_reproduces_are_not_enough(tmp_path, run):
     assert run(path, data)[0] == 0
 
 
+def test_a_claim_about_floats_is_not_one_about_decimals(tmp_path, run):
+    """And the checker says so; of the floats in .npy it is."""
+    X, y = [[0.1, 1.5], [0.7, 2.25], [1.3, 4.0]], [0, 1, 2]
+    path, data = claimed(tmp_path, memorize(X, y), X, y)
+    data.write_text("0.1,1.5,0\n0.7,2.25,1\n1.3,4.0,2\n")
+    status, out = run(path, data)
+    assert status == 1
+    assert (
+        "the digest of DATA is not the claim's (0.1 in CSV is 1/10 and no float: `exactnet mem"
+        in out
+    )
+    assert out.endswith("or write floats as .npy)\n")
+    np.save(tmp_path / "data.npy", np.column_stack([X, y]))
+    assert run(path, tmp_path / "data.npy")[0] == 0
+
+
 def test_a_truncated_file_is_rejected_wherever_it_ends(tmp_path, run):
     X, y = [[1, 2], [3, 5], [4, 4]], [1, 0, Fraction(1, 3)]
     path, data = claimed(tmp_path, memorize(X, y), X, y)
@@ -775,7 +791,10 @@ def set_weight(value):
 
 
 FAULTS = {
-    "no claim": (lambda d: d.pop("claim"), "FILE has no claim"),
+    "no claim": (
+        lambda d: d.pop("claim"),
+        "net.json' has no claim: `exactnet memorize --claim` or save(claim_for=(X, y)) writes",
+    ),
     "more points": (set_claim(points=5), "DATA has 4 points, the claim says 5"),
     "fewer points": (set_claim(points=3), "DATA has 4 points, the claim says 3"),
     "many points": (set_claim(points=10**30), "DATA has 4 points"),

@@ -31,6 +31,7 @@ NPY_CODES = dict(b1="B", u1="B", i1="b", u2="H", i2="h", u4="I", i4="i", u8="Q",
 NPY_CODES |= dict(f2="e", f4="f", f8="d")
 MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null"}
 SWAP = {".": {}, ",": str.maketrans(",.", ".,")}  # turns decimal commas into points
+DECIMALS = " (0.1 in CSV is 1/10 and no float: `exactnet memorize` it, or write floats as .npy)"
 IDX_CODES = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}
 
 
@@ -51,7 +52,8 @@ def read_network(path: str) -> tuple[list[Layer], dict[str, Any], list[str]]:
     with open(path, encoding="utf-8") as file:
         net = json.load(file, object_pairs_hook=unique)
     require(type(net) is dict and net.get("format") == "exactnet", "FILE is no network file")
-    require("claim" in net, "FILE has no claim")
+    advice = "`exactnet memorize --claim` or save(claim_for=(X, y)) writes one"
+    require("claim" in net, f"{path!a} has no claim: {advice}")
     keys = {"format", "version", "layer_sizes", "activations", "weights", "biases", "claim"}
     keys |= net.keys() & {"classes"}
     good = net.keys() == keys and type(net["version"]) is int and net["version"] == 1
@@ -281,6 +283,7 @@ def main() -> int:
     options = parser.parse_args()
     getattr(sys, "set_int_max_str_digits", int)(10**6)  # by default, 4,300 are too many
     points: list[Any] = []  # (p, q, targets, row): there, t = p / q
+    decimals = False
     try:
         layers, claim, classes = read_network(options.FILE)
         w, layers[0] = direction(layers[0])
@@ -289,11 +292,15 @@ def main() -> int:
         for row, (x, y) in enumerate(read_data(options.DATA, options, M, classes)):
             require(len(x) == F, f"DATA has {len(x)} features, the claim says {F}")
             digest.update((",".join(map(str, x + y)) + "\n").encode())
+            decimals = decimals or any(type(v) is Fraction for v in x + y)
             points.append((*sum(map(mul, w, x)).as_integer_ratio(), y, row))
             if not w:  # each point by itself, with its features as constant functions of t
                 require_exact(layers, [(0, v.numerator, v.denominator) for v in x], points[row:])
         require(len(points) == N, f"DATA has {len(points)} points, the claim says {N}")
-        require(digest.hexdigest() == claim["sha256"], "the digest of DATA is not the claim's")
+        require(
+            digest.hexdigest() == claim["sha256"],
+            f"the digest of DATA is not the claim's{DECIMALS * decimals}",
+        )
         if w:  # all are functions of t = w . x
             points.sort(key=lambda point: Fraction(point[0], point[1]))
             require_exact(layers, [(1, 0, 1)], points)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exactnet import ExactNetwork, verify
+from exactnet import ExactNetwork, memorize, verify
 from exactnet.cli import demo
 from exactnet.cli.demo import NINE_INPUTS, NINE_TARGETS
 from reference import ARTICLE
@@ -193,6 +193,25 @@ def test_verify_exits_1_when_not_exact(network, data, run):
     assert status == 1
     facts = json.loads(out)
     assert (facts["first_wrong"], facts["first_wrong_line"]) == (1, 3)
+
+
+def test_decimals_that_were_floats_when_memorized(tmp_path, run):
+    """Not exact, and the sentence says why; on the floats themselves it is."""
+    X, y = np.array([[0.1], [0.7], [1.3]]), ["b", "a", "b"]
+    memorize(X, y).save(tmp_path / "net.json")
+    path = tmp_path / "data.csv"
+    command = ("verify", tmp_path / "net.json", path, "--target", "t")
+    path.write_text("u,t\n0.1,b\n0.7,a\n1.3,b\n")
+    status, out, err = run(*command)
+    assert (status, err, out.count("\n")) == (1, "", 1)
+    assert "NOT exact: 3 of 3 points are wrong" in out
+    assert "with the floats nearest to its decimals this row is right" in out
+    np.savez(tmp_path / "data.npz", X=X, y=np.array([1, 0, 1]))
+    assert run("verify", tmp_path / "net.json", tmp_path / "data.npz")[0] == 0
+    for wrong in ("0.1,a", "0.2,b", "1e400,b"):  # of other faults nothing of this is said
+        path.write_text(f"u,t\n{wrong}\n0.7,a\n1.3,b\n")
+        status, out, _ = run(*command)
+        assert (status, "floats" in out) == (1, False)
 
 
 def test_errors_of_any_size_are_reported(tmp_path, run):
