@@ -239,7 +239,7 @@ def ordinary_floats(np_rng):
 
 
 def test_what_is_advised_for_ordinary_floats_works(np_rng):
-    advised = 0
+    advised, both = 0, set()
     for X, y in ordinary_floats(np_rng):
         for dtype in ("float64", "float32"):
             try:
@@ -251,14 +251,15 @@ def test_what_is_advised_for_ordinary_floats_works(np_rng):
             if text.endswith("scale or round the data, or use another construction"):
                 continue
             advised += 1
-            calls = re.findall(r"([Xy]) = (np\.round\(.*?\) / 2\.0\*\*-?\d+)", text)
             scope = {"np": np, "X": X, "y": y}
-            rounded = {name: eval(call, scope) for name, call in calls}
-            net = memorize(rounded["X"], rounded.get("y", y), construction="integer", dtype=dtype)
-            assert verify(net, rounded["X"], rounded.get("y", y))
-            assert certificate(net, rounded["X"], dtype).exact
+            code = re.search("in Python, (.*), and round what you predict by the same$", text)[1]
+            both.add(";" in code)
+            exec(code, scope)
+            net = memorize(scope["X"], scope["y"], construction="integer", dtype=dtype)
+            assert verify(net, scope["X"], scope["y"])
+            assert certificate(net, scope["X"], dtype).exact
             # and it is the least
-            number = re.search(r"(\d+) binary digits after the point keep|\*\*(\d+) keep", text)
+            number = re.search(r"(\d+) binary digits? after the point keep|\*\*(\d+) keep", text)
             least = int(number[1]) if number[1] else -int(number[2])
             floats = np.asarray(X, float)
             _, exponent = np.frexp(np.abs(floats).max())
@@ -266,6 +267,12 @@ def test_what_is_advised_for_ordinary_floats_works(np_rng):
                 n_rows = len(np.unique(np.round(floats * 2.0**k) + 0.0, axis=0))
                 assert (n_rows == len(floats)) == (k == least)
     assert advised >= 8
+    assert both == {False, True}
+
+
+def test_one_digit_is_one():
+    with pytest.raises(ValueError, match="; 1 binary digit after the point keeps the rows of X"):
+        memorize([[0.4], [0.9], [1.4]], [0, 1, 2], construction="integer", dtype="float32")
 
 
 def test_nothing_is_advised_where_nothing_helps():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactnet.base.tables import count
 from exactnet.exact.data import Table
 
 Array = npt.NDArray[np.float64]
@@ -37,16 +38,18 @@ def remedy(points: Table, targets: Table, build: Callable[[Table, Table], Any]) 
             except ValueError:
                 continue
             least = roundings[0][0]
-            text = f"{_digits(least)} keep the rows of X apart"
+            verb = "keeps" if least == 1 else "keep"
+            text = f"{_digits(least)} {verb} the rows of X apart"
             if k != least:
                 text += f", and {_digits(k)} will do"
             calls = [_call("X", k)] + ([] if digits is None else [_call("y", digits)])
-            return f"; {text}: {', '.join(calls)}"
+            calls_of_all = "; ".join(calls)
+            return f"; {text}: in Python, {calls_of_all}, and round what you predict by the same"
     return "; scale or round the data, or use another construction"
 
 
 def _digits(k: int) -> str:
-    return f"{k} binary digits after the point" if k >= 0 else f"multiples of 2**{-k}"
+    return f"{count(k, 'binary digit')} after the point" if k >= 0 else f"multiples of 2**{-k}"
 
 
 def _call(name: str, digits: int) -> str:
