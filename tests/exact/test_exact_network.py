@@ -164,6 +164,18 @@ def test_binary_files_are_refused(saved):
         ExactNetwork.load(saved)
 
 
+def test_trained_networks_are_refused(tmp_path):
+    path = tmp_path / "net.safetensors"
+    net = Network([2, 3, 1], seed=0)
+    net.save(path)
+    text = r"net\.safetensors: it holds a trained network: Network\.load reads it"
+    with pytest.raises(ValueError, match=text):
+        ExactNetwork.load(path)
+    text = r"must be an ExactNetwork, not Network: pass network\.to_exact\(\)"
+    with pytest.raises(TypeError, match=text):
+        verify(net, [[1, 2]], [0])
+
+
 def test_large_files_are_refused_unread(saved):
     with pytest.raises(ValueError, match="more than the limit of 100; pass a larger max_bytes"):
         ExactNetwork.load(saved, max_bytes=100)

@@ -29,6 +29,14 @@ def as_name(path: Any) -> str:
     return os.fsdecode(path)
 
 
+def head_of(name: str) -> bytes:
+    """Return the first bytes of a file, for errors about files of other kinds."""
+    if not os.path.isfile(name):  # what a pipe held is gone
+        return b""
+    with open(name, "rb") as file:
+        return file.read(4096)
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise OSError if `path` can surely not be written, before any work is done for it."""
     name = as_name(path)

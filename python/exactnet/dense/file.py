@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.activations import OBJECTS, Activation, describe
-from exactnet.base.files import as_name, atomic_write, parts
+from exactnet.base.files import as_name, atomic_write, head_of, parts
 from exactnet.dense.history import OptimizerState
 from exactnet.dense.layers import check_shapes
 
@@ -26,6 +26,7 @@ _ENTRIES = ("format", "version", "activations", "generator", "steps", "epochs")
 # of the state of the optimiser: velocities or first moments, and second moments of Adam
 _SUFFIXES = ("_velocity", "_second_moment")
 _DTYPES = ("F32", "F64")
+_EXACT = re.compile(rb'\s*\{.*"format"\s*:\s*"exactnet"', re.DOTALL)  # of the other kind of file
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 
 
@@ -80,6 +81,10 @@ def load(path: str | os.PathLike[str], build: Callable[[dict[str, Any]], N]) -> 
         with safe_open(name, framework="np") as file:
             return build(_load(file))
     except (SafetensorError, OSError) as error:
+        if _EXACT.match(head_of(name)):
+            raise ValueError(
+                f"{name}: it holds an exact network: ExactNetwork.load reads it"
+            ) from None
         reason = " ".join(str(error).split())
         raise ValueError(f"{name}: not a network file, or damaged: {reason}") from None
     except (ValueError, OverflowError) as error:  # the latter for integers beyond floats

@@ -13,7 +13,7 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet.base.files import as_name, atomic_write, read_json
+from exactnet.base.files import as_name, atomic_write, head_of, read_json
 from exactnet.base.progress import Progress
 from exactnet.exact.digest import check_claim
 from exactnet.exact.parameters import Parameters
@@ -74,6 +74,8 @@ def load(
             document = read_json(file, _unique_keys)
         return _from_document(document, progress)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        if b'"exactnet.Network"' in head_of(name):
+            raise ValueError(f"{name}: it holds a trained network: Network.load reads it") from None
         raise ValueError(f"{name}: not a network file, or damaged: {error}") from None
     except (_FormatError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from None

@@ -148,7 +148,8 @@ def verify(
     """
     start = time.perf_counter()
     if not isinstance(network, ExactNetwork):
-        raise TypeError(f"network must be an ExactNetwork, not {type(network).__name__}")
+        advice = ": pass network.to_exact()" if hasattr(network, "to_exact") else ""
+        raise TypeError(f"network must be an ExactNetwork, not {type(network).__name__}{advice}")
     n_threads = thread_count(n_threads)
     if executor is not None:
         _check_executor(executor)
