@@ -186,7 +186,13 @@ BAD = {
     "words and numbers": (
         lambda: plot.confusion_matrix([0, 1], ["0", "1"]),
         ValueError,
-        "must both be integers or both be strings",
+        "must both be integers or both be strings: pass classes=net.classes, or "
+        "np.array(net.classes)[net.classify(X)]",
+    ),
+    "a code of no class": (
+        lambda: plot.confusion_matrix(["a", "b"], [0, 2], classes=("a", "b")),
+        ValueError,
+        "predicted has the code 2 where there are 2 classes",
     ),
     "unknown class": (
         lambda: plot.confusion_matrix([0, 1], [0, 5], classes=[0, 1]),

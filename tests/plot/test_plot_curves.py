@@ -165,6 +165,17 @@ def test_confusion_matrix(axes):
     assert [t.get_text() for t in ax.get_yticklabels()] == ["dog", "cat", "cow"]
 
 
+def test_codes_are_those_of_the_classes():
+    """Of a network: names and what `classify` returns, on either side or on both."""
+    net = memorize([[1], [2], [4]], ["red", "blue", "red"])
+    names, codes = ["red", "red", "blue"], net.classify([[1], [2], [2]])
+    for labels, predicted in ((names, codes), ([1, 1, 0], codes), ([1, 1, 0], ["red", "blue"] * 2)):
+        ax = plot.confusion_matrix(labels, predicted[:3], classes=net.classes)
+        counts = [int(t.get_text()) for t in ax.texts]
+        assert counts == ([1, 0, 1, 1] if predicted is codes else [0, 1, 1, 1])
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["blue", "red"]
+
+
 @pytest.mark.parametrize("n", [1, 2, 10, 30, 150])
 def test_confusion_matrices_of_all_sizes(n):
     labels = np.arange(n).repeat(20)

@@ -249,8 +249,8 @@ class Network(Layers):
 
         It is the output of largest value, the first of equal ones; of a single output of sigmoid
         or step, 1 where it exceeds 1/2, else 0. Of a single output of another kind, if the network
-        has `classes`, it is the nearest of their codes. Names are ``np.array(net.classes)[...]`` of
-        these codes.
+        has `classes`, it is the nearest of their codes. The names of networks with `classes` are
+        ``np.array(network.classes)[network.classify(X)]``.
 
         Raises
         ------

@@ -29,10 +29,12 @@ def confusion_matrix(
     Parameters
     ----------
     labels, predicted : array-like (samples,) of int or str
-        The true classes, and for example those of `Network.classify`.
+        The true classes, and for example those of `Network.classify`. If one of them has names
+        and the other codes, `classes` must be given.
     ax : matplotlib Axes, optional
     classes : sequence, optional
-        The classes in their order; by default those that occur, sorted.
+        The classes in their order; by default those that occur, sorted. With names, such as the
+        `classes` of a network, integers are the codes 0, 1, ... of these.
 
     Returns
     -------
@@ -95,9 +97,15 @@ def _confusion(labels: Any, predicted: Any, classes: Any) -> tuple[Array, list[s
     true, taken = vectors
     if len(true) != len(taken):
         raise ValueError(f"there are {len(true)} labels but {len(taken)} predicted ones")
+    known = None if classes is None else list(classes)
+    if known and all(isinstance(value, str) for value in known):
+        true, taken = _named(true, known, "labels"), _named(taken, known, "predicted")
     if isinstance(true[0], str) != isinstance(taken[0], str):
-        raise ValueError("labels and predicted must both be integers or both be strings")
-    known = sorted({*true, *taken}) if classes is None else list(classes)
+        raise ValueError(
+            "labels and predicted must both be integers or both be strings: pass "
+            "classes=net.classes, or np.array(net.classes)[net.classify(X)]"
+        )
+    known = sorted({*true, *taken}) if known is None else known
     if len(known) > _MOST_CLASSES:
         raise ValueError(f"there are {len(known)} classes; at most {_MOST_CLASSES} can be drawn")
     place = {value: k for k, value in enumerate(known)}
@@ -110,3 +118,13 @@ def _confusion(labels: Any, predicted: Any, classes: Any) -> tuple[Array, list[s
                 raise ValueError(f"the label {value!r} is not in classes")
         counts[place[t], place[p]] += 1
     return counts, [str(value) for value in known]
+
+
+def _named(values: list[Any], classes: list[str], name: str) -> list[Any]:
+    """Return the names of integers, which are codes 0, 1, ... of the classes, and names as are."""
+    if isinstance(values[0], str):
+        return values
+    for value in values:
+        if not 0 <= value < len(classes):
+            raise ValueError(f"{name} has the code {value} where there are {len(classes)} classes")
+    return [classes[value] for value in values]
