@@ -381,7 +381,10 @@ class ExactNetwork(Named):
     def to_network(self, dtype: str = "float64") -> Network:
         """Return the network with every parameter as the nearest float.
 
-        The integer networks of `memorize` lose nothing; for others see `rounding_error`.
+        The networks that `memorize` makes with ``construction="integer"`` lose nothing. Those of
+        its other constructions have parameters of hundreds of bits where data are ordinary floats,
+        and sums that cancel: rounded, they may be off by more than the targets themselves.
+        ``rounding_error(net, X, predictions=net.to_network().predict(X))`` says by how much.
 
         Parameters
         ----------
@@ -399,6 +402,19 @@ class ExactNetwork(Named):
         >>> net = ExactNetwork.from_arrays([[[Fraction(1, 3)]]], [[1]])
         >>> net.to_network().predict([[3]])
         array([[2.]])
+
+        Of floats as they come, and rounded for an integer network:
+
+        >>> import numpy as np
+        >>> from exactnet import memorize, rounding_error
+        >>> X, y = np.random.default_rng(0).random((100, 2)), np.arange(100) % 3
+        >>> net = memorize(X, y)
+        >>> bool(rounding_error(net, X, predictions=net.to_network().predict(X)).error > 1)
+        True
+        >>> X = np.round(X * 2**10) / 2**10
+        >>> net = memorize(X, y, construction="integer")
+        >>> rounding_error(net, X, predictions=net.to_network().predict(X)).error
+        mpq(0,1)
         """
         from exactnet.bridge.conversion import to_network
 
