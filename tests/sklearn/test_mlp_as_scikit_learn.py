@@ -82,6 +82,26 @@ def test_the_networks_are_the_same(problem, solver, activation):
         assert getattr(model, attribute) == getattr(peer, attribute)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_losses_of_several_outputs_are_their_mean(solver):
+    y = np.c_[Y_REG, X_REG[:, 0], X_REG[:, 1] * Y_REG]
+    options = dict(solver=solver, alpha=0.0, max_iter=300, tol=1e-3, random_state=0)
+    if solver == "sgd":
+        options |= dict(batch_size=len(X_REG), shuffle=False, learning_rate_init=0.02)
+    else:
+        options |= dict(alpha=0.5, max_iter=7)
+    peer, model = (one.fit(X_REG, y) for one in pair("MLPRegressor", **options))
+    assert model.n_iter_ == peer.n_iter_ < 300
+    assert model.loss_ == pytest.approx(peer.loss_, rel=1e-12)
+    assert model.best_loss_ == min(model.loss_curve_)
+    if solver == "sgd":  # the other has no curve
+        assert model.best_loss_ == pytest.approx(peer.best_loss_, rel=1e-12)
+        np.testing.assert_allclose(model.loss_curve_, peer.loss_curve_, rtol=1e-12)
+        model.set_params(max_iter=3).fit(X_REG, y, X_val=X_REG, y_val=y)
+        mean = model.network_.loss(X_REG, y, "quadratic") / 3
+        assert model.validation_loss_curve_[-1] == pytest.approx(mean, rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
 def test_weights_of_samples_in_lbfgs(kind):
     peer, model = pair(kind, solver="lbfgs", alpha=2.0, max_iter=6, random_state=0)

@@ -49,9 +49,13 @@ class Monitor(EarlyStopping):
         score: Callable[[Network, History], float] | None,
         *,
         endless: bool = False,
+        divisor: int = 1,
         verbose: bool = False,
     ) -> None:
-        """Get ready for a training, which may be the next part of one; `endless` never ends it."""
+        """Get ready for a training, which may be the next part of one; `endless` never ends it.
+
+        `divisor` makes losses of a `History` those of scikit-learn.
+        """
         self.history = History()
         self.scores: list[float] = []
         self._tol = tol
@@ -59,6 +63,7 @@ class Monitor(EarlyStopping):
         self._seen = 0  # epochs of this training
         self.score = score
         self._endless = endless
+        self.divisor = divisor
         self._verbose = verbose
 
     def _check(self, recorded: Iterable[str]) -> None:
@@ -77,8 +82,8 @@ class Monitor(EarlyStopping):
         self._next = epoch + 1
         for loss in history.loss[self._seen :]:
             self._seen += 1
-            self._say(f"Iteration {self._seen}, loss = {loss:.8f}")
-            value = -loss
+            value = -loss / self.divisor
+            self._say(f"Iteration {self._seen}, loss = {-value:.8f}")
             if self.score is not None:
                 score = self.score(network, history)
                 self.scores.append(score)

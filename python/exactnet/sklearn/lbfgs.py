@@ -25,15 +25,17 @@ def minimize(
     loss: str,
     quantiles: Any,
     alpha: float,
+    divisor: int,
     verbose: bool,
     **options: Any,
 ) -> tuple[optimize.OptimizeResult, list[float]]:
-    """Train a network; return what SciPy says, and the objective after every iteration.
+    """Train a network; return what SciPy says, and the loss after every iteration.
 
     The objective is the mean loss over the samples, weighted if there are `weights`, and
     ``alpha / 2`` times the sum of all squared weights over the number of samples, or over the sum
-    of `weights`. `options` are those of SciPy's method. Whatever ends the training, the network has
-    the parameters of the last iteration.
+    of `weights`; in what is returned the mean loss is divided by `divisor`. `options` are those of
+    SciPy's method. Whatever ends the training, the network has the parameters of the last
+    iteration.
     """
     loss, levels = network._trainable(loss, quantiles)
     data = Data.of(network, X, y, loss=loss)
@@ -61,9 +63,10 @@ def minimize(
         kinds = zip(*gradients, strict=True)
         slope = np.concatenate([g.ravel() for kind in kinds for g in kind], dtype=np.float64)
         decayed = parameters[:n_weights]
-        last = value + alpha / 2 * float(decayed @ decayed) / total
+        penalty = alpha / 2 * float(decayed @ decayed) / total
+        last = value / divisor + penalty
         slope[:n_weights] += alpha / total * decayed
-        return last, slope
+        return value + penalty, slope
 
     def after_iteration(parameters: Array) -> None:
         nonlocal reached
@@ -83,6 +86,9 @@ def minimize(
                 options=options,
             )
             reached = result.x
+            if not losses:
+                objective(reached)
+                losses.append(last)
         finally:
             write(reached)
-    return result, losses or [float(result.fun)]
+    return result, losses

@@ -163,6 +163,8 @@ class BaseMLP(Parameters):
             weights = _check_sample_weight(sample_weight, X, dtype=dtype)
             check_non_negative(weights, "`sample_weight`")
         weights = self._weights(y, weights, incremental)
+        # scikit-learn's squared error is of an output, on average; its gradient is that of the sum
+        divisor = n_outputs if self._loss_and_output()[0] == "quadratic" else 1
         if fresh:
             network, seed = self._new_network(X.shape[1], n_outputs, dtype)
         else:
@@ -187,6 +189,7 @@ class BaseMLP(Parameters):
                 loss=self._loss_and_output()[0],
                 quantiles=self._quantiles(),
                 alpha=self.alpha if self.penalty else 0.0,
+                divisor=divisor,
                 verbose=bool(self.verbose),
                 maxfun=self.max_fun,
                 maxiter=self.max_iter,
@@ -221,6 +224,7 @@ class BaseMLP(Parameters):
             math.inf if patient else self.n_iter_no_change,
             score,
             endless=incremental,
+            divisor=divisor,
             verbose=bool(self.verbose),
         )
         callbacks = check_callbacks(callbacks)
@@ -282,10 +286,11 @@ class BaseMLP(Parameters):
         history = monitor.history
         self.n_iter_ = len(history.loss)
         self.t_ += n_samples * self.n_iter_
-        self.loss_curve_ += history.loss
+        self.loss_curve_ += [loss / monitor.divisor for loss in history.loss]
         if monitor.scores:
             self.validation_scores_ = (self.validation_scores_ or []) + monitor.scores
-            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + history.val_loss
+            losses = [loss / monitor.divisor for loss in history.val_loss]
+            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + losses
 
     def _check_lbfgs(self, validation: tuple[Any, Any], callbacks: Iterable[Callback]) -> None:
         """Refuse what is for trainings by batches only."""

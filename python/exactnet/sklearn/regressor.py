@@ -43,7 +43,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Those of `MLPClassifier`, but for `class_weight`. With `early_stopping` the score on the
         validation data is watched.
     loss : {"squared_error", "poisson", "pinball"}
-        "squared_error" is 1/2 sum (a - y)^2. "poisson", for targets of at least 0, is half the
+        "squared_error" is 1/2 sum (a - y)^2, of which `loss_` and what else tells of losses is the
+        mean over the outputs, as in scikit-learn. "poisson", for targets of at least 0, is half the
         deviance, with outputs that are exponentials. "pinball" is for quantiles.
     quantiles : float or sequence of float in (0, 1), optional
         Those that "pinball" estimates, an output each; the median by default.
