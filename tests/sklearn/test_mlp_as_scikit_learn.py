@@ -211,8 +211,28 @@ def test_quantiles(np_rng):
         model.fit(X, np.c_[y, y])
     with pytest.raises(ValueError, match=r"quantiles\[1\] must lie between 0 and 1, not 2"):
         ours.MLPRegressor(loss="pinball", quantiles=[0.5, 2]).fit(X, y)
-    with pytest.raises(ValueError, match="quantiles are for loss='pinball'"):
+    with pytest.raises(ValueError, match="quantiles=0.5 is for loss='pinball'"):
         ours.MLPRegressor(quantiles=0.5).fit(X, y)
+    with pytest.raises(ValueError, match=r"quantiles must be a number .*, not \[\]"):
+        ours.MLPRegressor(loss="pinball", quantiles=[]).fit(X, y)
+    for n, words in ((1, "one number, for one output"), (3, "3 numbers, one for every output")):
+        with pytest.raises(ValueError, match=rf"quantiles must be {words}, not \[0.1, 0.9\]"):
+            Network([1, n]).loss(X, np.zeros((2000, n)), "pinball", quantiles=[0.1, 0.9])
+
+
+def test_a_network_of_other_outputs_is_not_trained_further():
+    for old, new, outputs in (
+        ("squared_error", "poisson", "linear"),
+        ("poisson", "squared_error", "exp"),
+    ):
+        model = ours.MLPRegressor(5, loss=old, max_iter=2, warm_start=True).fit(X_REG, Y_REG)
+        model.set_params(loss=new)
+        message = f"goes on with the old network, of {outputs} outputs:"
+        with pytest.raises(ValueError, match=f"warm_start=True {message} set warm_start=False"):
+            model.fit(X_REG, Y_REG)
+        with pytest.raises(ValueError, match=f"partial_fit {message} call fit"):
+            model.partial_fit(X_REG, Y_REG)
+        assert model.set_params(warm_start=False).fit(X_REG, Y_REG).n_iter_ == 2
 
 
 def test_epochs_between_calls_of_the_monitor_are_the_same():

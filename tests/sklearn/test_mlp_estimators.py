@@ -235,10 +235,19 @@ def test_a_training_that_diverges_does_not_blame_the_data():
     model = MLPRegressor(
         solver="sgd", activation="identity", learning_rate_init=1, max_iter=20, random_state=0
     )  # fmt: skip
-    with pytest.raises(ValueError, match="take a smaller learning_rate") as error:
+    with pytest.raises(ValueError, match=r"take a smaller learning_rate_init\b") as error:
         model.fit(data, targets)
     assert "Input" not in str(error.value)
     assert "\n" not in str(error.value)
+    # relu layers, of too large weights
+    wide = MLPRegressor(
+        init="normal", solver="sgd", learning_rate_init=1.0, alpha=0.0, random_state=0
+    )
+    wide.set_params(hidden_layer_sizes=(300, 300, 300))
+    with pytest.raises(ValueError, match="smaller weights of relu layers") as error:
+        wide.fit(data, targets)
+    assert "init=" not in str(error.value)
+    assert "learning_rate_init" in str(error.value)
 
 
 @pytest.mark.parametrize("n_samples", [150, 1000])
@@ -258,7 +267,8 @@ def test_a_training_that_diverges_has_its_best_weights(n_samples):
         max_iter=90,
         random_state=0,
     )
-    with pytest.warns(ConvergenceWarning, match="a smaller learning_rate.*weights of"):
+    # which is what the schedule is called here too
+    with pytest.warns(ConvergenceWarning, match=r"a smaller learning_rate\b.*weights of"):
         model.fit(data, targets, callbacks=[keep])
     scores = model.validation_scores_
     assert not np.isfinite(scores[-1])

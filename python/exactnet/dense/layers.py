@@ -211,10 +211,9 @@ class Layers(Named):
         if loss == "poisson" and last != "exp":
             raise ValueError(f"poisson needs exp outputs, not {last!r}")
         if loss == "pinball" and len(given) != self._n_outputs:
-            raise ValueError(
-                f"quantiles must be {self._n_outputs} numbers, one for every output, "
-                f"not {shown(quantiles)}"
-            )
+            n = self._n_outputs
+            what = f"{n} numbers, one for every output" if n > 1 else "one number, for one output"
+            raise ValueError(f"quantiles must be {what}, not {shown(quantiles)}")
         return loss, given
 
     def _trainable(self, loss: str | None, quantiles: Any = None) -> tuple[str, list[float]]:
@@ -230,7 +229,7 @@ def check_objective(loss: str | None, quantiles: Any) -> list[float]:
         choice(loss, LOSSES, "loss")
     if loss != "pinball":
         if quantiles is not None:
-            raise ValueError("quantiles are for loss='pinball'")
+            raise ValueError(f"quantiles={shown(quantiles)} is for loss='pinball'")
         return []
     if quantiles is None:
         return [0.5]
@@ -240,6 +239,8 @@ def check_objective(loss: str | None, quantiles: Any) -> list[float]:
     given = [
         number(q, f"quantiles[{k}]") for k, q in enumerate(entries(quantiles, "quantiles", what))
     ]
+    if not given:
+        raise ValueError(f"quantiles must be {what}, not {shown(quantiles)}")
     for k, q in enumerate(given):
         if not 0 < q < 1:
             raise ValueError(f"quantiles[{k}] must lie between 0 and 1, not {shown(q)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
@@ -174,6 +175,14 @@ class BaseMLP(Parameters):
                     f"the network that is to be trained further has layers of "
                     f"{network.layer_sizes} units, not {self._sizes(X.shape[1], n_outputs)}"
                 )
+            outputs = str(network.activations[-1])
+            if outputs != self._loss_and_output()[1]:
+                what, way = "warm_start=True", "set warm_start=False"
+                if incremental:
+                    what, way = "partial_fit", "call fit, which begins anew"
+                raise ValueError(
+                    f"{what} goes on with the old network, of {outputs} outputs: {way}"
+                )
             if network.dtype != dtype:
                 raise ValueError(
                     f"the network that is to be trained further is of {network.dtype}, not {dtype}"
@@ -246,10 +255,11 @@ class BaseMLP(Parameters):
                 ),
             )
         except DivergenceError as error:
+            message = self._in_own_names(error)
             if not monitor.diverged(network):
-                raise ValueError(f"{_NOT_FINITE} ({error})") from error
+                raise ValueError(f"{_NOT_FINITE} ({message})") from error
             warnings.warn(
-                f"{error}; training has ended, with the weights of epoch {monitor.best_epoch}",
+                f"{message}; training has ended, with the weights of epoch {monitor.best_epoch}",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -271,6 +281,14 @@ class BaseMLP(Parameters):
                 stacklevel=3,
             )
         return self
+
+    def _in_own_names(self, error: DivergenceError) -> str:
+        """Return the message of an error, with its advice for `Network.fit` for this estimator."""
+        message = str(error).replace(": init=None", "")  # the default, of other weights here
+        names = {"optimizer": "solver"}
+        if not callable(self.learning_rate):
+            names["learning_rate"] = "learning_rate_init"
+        return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), message)
 
     def _keep(
         self, network: Network, seed: int, fresh: bool, monitor: Monitor, n_samples: int
