@@ -217,8 +217,11 @@ def test_standardized_trainings_give_networks_of_the_data_as_they_are(tmp_path, 
     status, out, _ = run(*arguments, "--epochs", 20, "--standardize", "always", "--json")
     assert json.loads(out)["standardized"] == {"inputs": True, "targets": True}
     assert parameters(Network.load(tmp_path / "net")) == parameters(net)
-    status, out, _ = run(*arguments, "--standardize", "never", "--json")
+    status, out, err = run(*arguments, "--standardize", "never", "--json")
     assert not json.loads(out)["r2"] > 0.5  # too large for a training, as they are
+    assert re.fullmatch(
+        r"exactnet: warning: all units of hidden layer 0 are 0 .*: scale X.*\n", err
+    )
 
 
 @pytest.mark.parametrize(
@@ -379,7 +382,7 @@ def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained
         ),
         (
             train(classes, "--target", "y", "--quantiles", "0.5"),
-            "error: --quantiles are for --loss pinball",
+            "error: --quantiles [0.5] is for --loss pinball",
         ),
         (
             train(classes, "--target", "y", "--early-stopping", "0"),
@@ -393,7 +396,7 @@ def test_refusals_of_train_and_predict(tmp_path, classes, data, network, trained
         (train(classes, "--target", "y", "--loss", "cross_entropy"), "cross_entropy needs softmax"),
         (
             train(classes, "--target", "y", "--learning-rate", "1e30"),
-            "take a smaller --learning-rate, such as 1e+29; --clip-norm 1 helps too",
+            "take a smaller --learning-rate, such as 0.1; --clip-norm 1 helps too",
         ),
         (("train", classes, "--target", "1", "-o", classes), "would replace what it is made from"),
         (

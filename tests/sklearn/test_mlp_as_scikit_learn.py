@@ -211,7 +211,7 @@ def test_quantiles(np_rng):
         model.fit(X, np.c_[y, y])
     with pytest.raises(ValueError, match=r"quantiles\[1\] must lie between 0 and 1, not 2"):
         ours.MLPRegressor(loss="pinball", quantiles=[0.5, 2]).fit(X, y)
-    with pytest.raises(ValueError, match="quantiles=0.5 is for loss='pinball'"):
+    with pytest.raises(ValueError, match=r"quantiles=0\.5 is for loss='pinball'"):
         ours.MLPRegressor(quantiles=0.5).fit(X, y)
     with pytest.raises(ValueError, match=r"quantiles must be a number .*, not \[\]"):
         ours.MLPRegressor(loss="pinball", quantiles=[]).fit(X, y)

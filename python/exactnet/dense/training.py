@@ -181,14 +181,15 @@ def fit(
 def _dead_layer(network: Layers, data: Data) -> int | None:
     """Return the first hidden layer of relu that is 0 for all samples looked at, if there is one.
 
-    Only where outputs are the same for all samples, though targets are not.
+    Only where outputs are the same for all samples, though these and their targets are not.
     """
     predict = network._core.predict
     outputs = predict(data.samples.first(2))  # which nearly always tell, in little time
     if outputs is None or outputs[0].tobytes() != outputs[-1].tobytes():
         return None
     X, differ = data.some(_LOOKED_AT)
-    whole = predict(data.samples.core) if differ else None
+    # Of samples that are all the same no network could tell more.
+    whole = predict(data.samples.core) if differ and (X != X[0]).any() else None
     if whole is None or (whole != whole[0]).any():
         return None
     for k, name in enumerate(network._names[:-1]):
