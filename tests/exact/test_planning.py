@@ -161,6 +161,19 @@ def test_bits_of_data_of_every_kind(np_rng):
             assert bits / 2 <= row.bits <= 2 * bits, (row, bits)
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "levels", "outputs"),
+    [(16, 4, 2, 1), (200, 10, 2, 1), (800, 10, 2, 1), (1600, 12, 2, 2), (500, 6, 3, 1)],
+)
+def test_bits_of_points_that_fill_much_of_a_grid(np_rng, n, d, levels, outputs):
+    cells = np_rng.choice(levels**d, n, replace=False)
+    X, y = np.stack(np.unravel_index(cells, (levels,) * d), axis=1), np_rng.integers(10, size=n)
+    y = np.stack([np.roll(y, k) for k in range(outputs)], axis=1)
+    for row in plan(X, y).rows[:2]:
+        bits = memorize(X, y, construction=row.construction).bit_sizes().largest
+        assert bits / 2 <= row.bits <= 2 * bits, (row, bits)
+
+
 def test_sizes_are_those_of_the_data(np_rng):
     X = np_rng.integers(0, 9, (40, 3))
     y = np.stack([X.sum(axis=1), X[:, 0]], axis=1)

@@ -97,6 +97,7 @@ class Numbers(NamedTuple):
     deviation: float  # root mean square of those of the features
     widest: float  # of the features' ranges
     bits: float  # of a point, in mixed radix
+    difference_bits: float  # of what two points may differ by
     height: float  # of the targets
 
     @classmethod
@@ -108,6 +109,7 @@ class Numbers(NamedTuple):
             math.sqrt(sum(variance for _, variance in features) / len(features)),
             max(ranges),
             sum(math.log2(reach + 1) for reach in ranges),
+            sum(math.log2(2 * reach + 1) for reach in ranges),
             max(_column(targets.numerators[:, c])[0] for c in range(targets.shape[1])),
         )
 
@@ -136,11 +138,13 @@ class Model:
         self.n, self.d, self.m, self.machine = n, d, m, machine
         if numbers is None:
             levels = max(_LEVELS, math.pow(4 * n, 1 / d))
-            bits = min(d * math.log2(levels), 400)
-            numbers = Numbers(levels / math.sqrt(12), levels, bits, _TARGET_LEVELS - 1)
+            bits = d * math.log2(levels), d * math.log2(2 * levels - 1)
+            numbers = Numbers(levels / math.sqrt(12), levels, *bits, _TARGET_LEVELS - 1)
         self.levels = max(numbers.widest, 1.0)  # of a feature
         self.deviation = max(numbers.deviation, 1e-9)
-        self.bits, self.height = min(numbers.bits, 400.0), max(numbers.height, 1.0)
+        self.points = math.pow(2, min(numbers.bits, 400.0))  # that there may be
+        self.differences = math.pow(2, min(numbers.difference_bits, 400.0))
+        self.height = max(numbers.height, 1.0)
         self.width = self._width(n)
         self.tries = max(2, min(120, 2_000_000 // (n * d)))  # as projection.cpp has it
         self.range = self._range()
@@ -162,12 +166,13 @@ class Model:
         """T: a share exp(-pairs) of all projections of a range tells the points apart."""
         if self.d == 1:
             return self.levels
-        pairs = self.n**2 / 2 * self.width * self._crowding()
         # about half of the 10 `tries` projections have a range near the one found
-        birthday = pairs / math.log(5 * self.tries)
-        # numbers in mixed radix always do
-        mixed = math.pow(2, self.bits)
-        return max(float(self.n), self.levels, min(birthday, mixed))
+        per_pair = self.width * self._crowding() / math.log(5 * self.tries)
+        birthday = self.n**2 / 2 * per_pair
+        # Points that fill much of a grid have few different differences, and a projection parts all
+        # pairs of the same one or none. Numbers in mixed radix would do for few features.
+        different = min(birthday, self.differences / 2 * per_pair)
+        return max(float(self.n), self.levels, different, min(birthday, self.points))
 
     # -------------------------------- Theorems 3 and 4
 
