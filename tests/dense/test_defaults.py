@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 
-from exactnet import Dataset, DivergenceError, Network, datasets, diagnostics
-from exactnet.activations import Sigmoid
+from exactnet import Dataset, DivergenceError, Network, datasets, diagnostics, sweep
+from exactnet.activations import LeakyReLU, Sigmoid
 
 X, Y, _, _ = datasets.load_digits()
 
@@ -67,6 +67,8 @@ def test_usual_losses(activation, loss):
         ("tanh", [0, -1.5], "y reaches -1.5 but tanh outputs lie from -1 to 1"),
         ("relu", [4, -2], "y reaches -2 but relu outputs are at least 0: use activations="),
         ("exp", [4, -2], "y reaches -2 but exp outputs are at least 0"),
+        (LeakyReLU(0.0), [4, -2], "y reaches -2 but leaky_relu outputs are at least 0"),
+        ("sigmoid", [0.5, 1 + 2e-6], "y reaches 1.000002 but sigmoid outputs lie from 0 to 1"),
     ],
 )
 def test_targets_out_of_range(activation, y, text):
@@ -82,6 +84,33 @@ def test_targets_out_of_range(activation, y, text):
         Network([1, 1], activations="linear", seed=0).fit(data, learning_rate=1e-6)
         inside = [[1.0], [0.0]]
         net.fit([[0.0], [1.0]], inside, loss="quadratic")
+
+
+@pytest.mark.parametrize(
+    ("activation", "y"),
+    [
+        ("sigmoid", [0.5, 1 + 1e-7]),
+        ("sigmoid", [-1e-7, 0.5]),
+        ("tanh", [-1 - 1e-7, 0]),
+        ("relu", [-1e-5, 100]),
+        (LeakyReLU(0.01), [4, -2]),
+    ],
+)
+def test_rounded_targets_are_not_out_of_range(activation, y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for dtype in ("float32", "float64"):
+            net = Network([1, 1], activations=activation, dtype=dtype, seed=0)
+            net.fit([[0.0], [1.0]], y, learning_rate=1e-6)
+
+
+def test_sweeps_warn_once_where_they_are_called():
+    configs = [dict(activations=name) for name in ("sigmoid", "tanh", "linear") * 3]
+    with pytest.warns(UserWarning, match="y reaches 340 but") as caught:
+        results = sweep(configs, [[0.0], [1.0]], [0.5, 340], layer_sizes=[1, 1], n_jobs=2)
+    assert sorted(str(warning.message).split()[4] for warning in caught) == ["sigmoid", "tanh"]
+    assert {warning.filename for warning in caught} == {__file__}
+    assert all(result.error is None for result in results)
 
 
 ADVICE = {

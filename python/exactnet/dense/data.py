@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet import _core
+from exactnet.activations import Activation, describe
 from exactnet.base.checks import real_array
 from exactnet.base.dataset import Dataset, check_given
 from exactnet.base.frames import cell_name, check_sparse, is_sparse, labels_of
@@ -25,6 +26,9 @@ _RANGES: dict[str, tuple[int, float]] = {
     "relu": (0, np.inf),
     "exp": (0, np.inf),
 }
+
+# By what share of the largest targets may miss these, as rounded ones do.
+_ROUNDING = 1e-6
 
 # By how much targets of softmax may miss a sum of 1, as rounded ones do.
 _SUM_TOLERANCE = 1e-3
@@ -251,17 +255,23 @@ class Data:
         targets: Any = self._labels if self._values is None else self._values
         return X, bool((targets[rows] != targets[0]).any())
 
-    def out_of_range(self, activation: str) -> str:
-        """Say in a line that outputs of an activation cannot reach the targets, if they cannot."""
-        if activation not in _RANGES:
+    def out_of_range(self, activation: Activation) -> str:
+        """Say in a line that outputs of an activation cannot reach the targets, if they cannot.
+
+        By more than rounding may have brought about.
+        """
+        name, slope, _ = describe(activation)
+        as_relu = name == "leaky_relu" and slope == 0
+        if name not in _RANGES and not as_relu:
             return ""
-        low, high = _RANGES[activation]
+        low, high = _RANGES["relu" if as_relu else name]
         least, greatest = self.extent()
-        if low <= least and greatest <= high:
+        slack = _ROUNDING * max(-least, greatest, high if high < np.inf else 0)
+        if low - slack <= least and greatest <= high + slack:
             return ""
         reach = f"lie from {low} to {high}" if high < np.inf else f"are at least {low}"
         return (
-            f"y reaches {greatest if greatest > high else least:g} but {activation} outputs "
+            f"y reaches {greatest if greatest > high + slack else least:.7g} but {name} outputs "
             f"{reach}: use activations=[..., 'linear'], or scale y"
         )
 

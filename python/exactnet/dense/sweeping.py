@@ -7,6 +7,7 @@ import inspect
 import math
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -195,6 +196,11 @@ def sweep(
         `DivergenceError` or a value that is out of range, is in its ``SweepResult.error``; the
         others go on.
 
+    Warns
+    -----
+    UserWarning
+        As `Network.fit`, but once for all networks of which the same is said.
+
     Raises
     ------
     ValueError
@@ -230,6 +236,8 @@ def sweep(
         names = "validation X", "validation y"
         validation = _checked(*pair_of(validation_data, "validation_data"), names)
     cancelled = threading.Event()
+    found: list[str] = []  # what the trainings warn of
+    told: set[str] = set()
 
     def poll(share: float = 0.0) -> None:
         if cancelled.is_set():
@@ -243,7 +251,14 @@ def sweep(
             options = {key: config[key] for key in config if key not in _OF_NETWORK}
             weights = options.pop("sample_weight", None)
             history = training.fit(
-                network, data, None, weights, validation, Options(**options), poll
+                network,
+                data,
+                None,
+                weights,
+                validation,
+                Options(**options),
+                poll,
+                warn=found.append,
             )
         except Exception as error:
             return SweepResult(config, network, None, error)
@@ -261,6 +276,10 @@ def sweep(
             futures += [executor.submit(train, config) for config in merged]
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()  # raises what is no Exception, such as SystemExit of a callback
+                for text in found[:]:
+                    if text not in told:
+                        told.add(text)
+                        warnings.warn(text, stacklevel=2)
                 if tell is not None:
                     tell(done / len(futures))
         except BaseException:

@@ -48,11 +48,13 @@ def fit(
     options: Options,
     poll: Callable[[float], None] | None = None,
     watch_units: bool = False,
+    warn: Callable[[str], None] | None = None,
 ) -> History:
     """Do what `Network.fit` says.
 
     `poll` is called now and then; what it raises ends the training. `sweep` needs it, whose
-    threads do not hear of Ctrl-C. `watch_units` is for the warning of dead layers.
+    threads do not hear of Ctrl-C; and `warn`, for warnings at the line of its caller. `watch_units`
+    is for the warning of dead layers.
     """
     for kind in ("weights", "biases"):
         for k, array in enumerate(network._parameters(kind)):
@@ -96,8 +98,10 @@ def fit(
     )
     if not trainer.finite:
         data.samples.require_finite("X")  # which says where
-    warning = data.out_of_range(network._names[-1])
-    if warning:
+    warning = data.out_of_range(network.activations[-1])
+    if warning and warn is not None:
+        warn(warning)
+    elif warning:
         warnings.warn(warning, stacklevel=3)
     history = History()
     epochs = options.epochs
