@@ -166,7 +166,8 @@ def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
     docs/construction.md says how parameters come to their length. For blocks of points on a line
     they are products of gaps, one for each of the p blocks, and the gaps follow from the range T
     of the projection: among K that are tried, the shortest to tell N random points apart has a
-    range of about N**2 / (2 log K), by the birthday bound.
+    range of about N**2 / (2 log K), by the birthday bound. Points that fill much of a grid have
+    fewer different differences than the N**2 of their pairs; it is these that count then.
 
     Parameters
     ----------
