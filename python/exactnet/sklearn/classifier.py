@@ -67,8 +67,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         penalties other than "l2" nor `dropout`, `clip_norm`, validation data and callbacks.
     penalty : {"l2", "l1", None} or float > 0
     alpha : float
-        Adds alpha / p sum |w|^p over all weights, divided by the size of a batch, to its mean loss.
-        "l2", which is p = 2, is the penalty of scikit-learn.
+        Adds alpha / p sum |w|^p over all weights, divided by the size of a batch and by the mean
+        of the samples' weights, to its mean loss. "l2", which is p = 2, is the penalty of
+        scikit-learn.
     dropout : float or sequence of float in [0, 1)
         Share of the units of every hidden layer, or of each, to be switched off in training.
     clip_norm : float, optional
@@ -112,7 +113,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     verbose : bool
         Print a line per epoch.
     class_weight : dict, "balanced" or None
-        Factors of the samples' losses by their class.
+        Factors of the samples' losses by their class, as `sample_weight` of `fit`.
 
     Attributes
     ----------
@@ -237,7 +238,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like (n_samples,) or (n_samples, n_classes); none with a Dataset
             Labels of any kind; or for every label by 0 and 1 whether a sample has it, or is it.
         sample_weight : array-like (n_samples,), optional
-            Factors of the samples' losses.
+            Factors of the samples' losses, whose weighted mean is trained for: a common factor of
+            all of them is without effect, but for the share of the penalty, which it lessens.
         X_val, y_val : array-like, or Dataset with y, optional
             Validation data, evaluated after every epoch.
         callbacks : iterable of callable

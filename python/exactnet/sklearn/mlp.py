@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
@@ -51,6 +52,20 @@ _NOT_FINITE = (
 def goes_by_batches(estimator: Any) -> bool:
     """Return whether an estimator can be trained further on some of the data."""
     return bool(estimator.solver != "lbfgs")
+
+
+def _of_mean_one(weights: Array | None) -> tuple[Array | None, float]:
+    """Return factors of samples divided by their mean, and this."""
+    if weights is None:
+        return None, 1.0
+    largest = float(weights.max())
+    if not 0 < largest < math.inf:
+        return weights, 1.0  # of which the training says what is wrong
+    # A power of two first, so that neither sums nor quotients leave the range of the type.
+    exponent = math.frexp(largest)[1]
+    scaled = np.ldexp(weights.astype(np.float64), -exponent)
+    mean = float(scaled.mean())
+    return scaled / mean, max(math.ldexp(mean, exponent), sys.float_info.min)
 
 
 class BaseMLP(Parameters):
@@ -214,6 +229,7 @@ class BaseMLP(Parameters):
         X, y, weights, X_val, y_val = self._split(
             X, y, weights, *validation, n_outputs=n_outputs, seed=seed
         )
+        weights, mean_weight = _of_mean_one(weights)
         adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
         patient = self.n_iter_no_change >= 2**62 or (incremental and not adaptive)
         score = None if X_val is None else self._score(y_val, X_val)
@@ -248,6 +264,7 @@ class BaseMLP(Parameters):
                 None if X_val is None else self._held(validation[0], X_val, y_val),
                 self._options(
                     X.shape[0],
+                    mean_weight,
                     fresh,
                     incremental,
                     monitor,

@@ -184,12 +184,16 @@ class Parameters(BaseEstimator):
     def _options(
         self,
         n_samples: int,
+        mean_weight: float,
         fresh: bool,
         incremental: bool,
         monitor: Monitor,
         callbacks: list[Callback],
     ) -> options.Options:
-        """Return the parameters as `Network.fit` calls them, for training further."""
+        """Return the parameters as `Network.fit` calls them, for training further.
+
+        The mean weight of a sample divides the penalty, as it has divided the weights.
+        """
         done = 0 if fresh else len(self.loss_curve_)
         if isinstance(self.batch_size, str):
             batch_size = min(200, n_samples)
@@ -229,7 +233,7 @@ class Parameters(BaseEstimator):
             loss=self._loss_and_output()[0],
             quantiles=self._quantiles(),
             penalty=self.penalty if penalized else None,
-            alpha=self.alpha / power / batch_size if penalized else 0.0,
+            alpha=self.alpha / power / batch_size / mean_weight if penalized else 0.0,
             dropout=self.dropout,
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,

@@ -160,7 +160,8 @@ validation_scores_ :
         X : array-like or sparse matrix (n_samples, n_features), or Dataset with y
         y : array-like (n_samples,) or (n_samples, n_outputs); none with a Dataset
         sample_weight : array-like (n_samples,), optional
-            Factors of the samples' losses.
+            Factors of the samples' losses, whose weighted mean is trained for: a common factor of
+            all of them is without effect, but for the share of the penalty, which it lessens.
         X_val, y_val : array-like, or Dataset with y, optional
             Validation data, evaluated after every epoch.
         callbacks : iterable of callable
