@@ -358,7 +358,7 @@ def test_classes_of_one_output(np_rng):
     for y in (labels, labels[:, None], labels.astype(float), labels.astype(bool)):
         assert net.accuracy(X, y) == history.val_accuracy[-1] == (classes == labels).mean() > 0.9
     assert Network.from_arrays([[[1.0]]], [[0.0]], Step(2)).classify([[1], [3]]).tolist() == [0, 1]
-    with pytest.raises(ValueError, match="labels must be 0 or 1"):
+    with pytest.raises(ValueError, match="labels must be 0 or 1, not "):
         net.accuracy(X, labels + 1)
     for activation in ("linear", "tanh", "relu"):
         with pytest.raises(ValueError, match=f"this network has one of {activation}"):
@@ -417,6 +417,17 @@ def test_targets_that_are_no_probabilities(name, dtype):
         assert np.isfinite(net.fit(X, y, loss=loss).loss).all()
 
 
+def test_remedies_for_targets_of_classes():
+    X, y = np.zeros((3, 1)), [[1, 0], [1, 1], [0, 0]]
+    with pytest.raises(ValueError, match=r"y holds 0, but softmax of one output is always 1: use"):
+        Network([1, 1], activations="softmax").fit(X, [0, 1, 1])
+    with pytest.raises(ValueError, match=": row 1 has 2 ones, and accuracy is of one class per"):
+        Network([1, 2]).accuracy(X, y)
+    for targets, classes in (([0, 1, 2], "; for 3 classes use 3 outputs"), ([0, 1, 3], "y")):
+        with pytest.warns(UserWarning, match=f"{classes}$"):
+            Network([1, 1]).fit(X, targets)
+
+
 def test_rounded_probabilities_are_fine(np_rng):
     y = np_rng.random((50, 1000))
     y /= y.sum(axis=1, keepdims=True)
@@ -452,7 +463,10 @@ BAD_NETWORKS = {
         "unknown activation 'swish'; known are linear, sigmoid, tanh, relu, leaky_relu",
     ),
     "activation type": (dict(activations=[3, "relu"]), "an activation must be a name or an object"),
-    "too few activations": (dict(activations=["relu"]), "1 activations for 2 layers"),
+    "too few activations": (
+        dict(activations=["relu"]),
+        "activations has 1 entry for 2 layers: one per layer",
+    ),
     "hidden softmax": (dict(activations="softmax"), "softmax is for the last layer only"),
     "init": (dict(init="lecun"), "init must be one of 'normal', 'glorot_normal'"),
     "dtype": (dict(dtype="float16"), "dtype must be one of 'float32', 'float64', not 'float16'"),

@@ -11,10 +11,11 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 
 from conftest import ISAS, interrupt, random_network, slow, targets_for
-from exactnet import DivergenceError, Network, datasets, memorize, sweep, verify
+from exactnet import DivergenceError, EarlyStopping, Network, datasets, memorize, sweep, verify
 from exactnet.schedules import Exponential, StepDecay
 from reference import exact_gradients, numpy_train
 
@@ -265,7 +266,21 @@ BAD_FITS = {
     "outputs": (dict(y=[[1.0, 2.0, 3.0]] * 2), "but the network has 2 outputs"),
     "length": (dict(y=[0]), "y has shape (1,) but X has 2 samples"),
     "value length": (dict(y=[[0, 1]]), "y has 1 samples but X has 2"),
-    "label": (dict(y=[0, 2]), "y must lie from 0 to 1, not from 0 to 2"),
+    "label": (dict(y=[0, 2]), "y must lie from 0 to 1, not from 0 to 2: label 2 needs 3 "
+              "outputs, layer_sizes=[..., 3]"),
+    "labels from 1": (dict(y=[1, 2]), "not from 1 to 2: labels count from 0: y - 1"),
+    "beyond float32": (dict(X=[[0, 1], [2, 5e300]]), "X[1, 1] is 5e+300, beyond float32: scale X, "
+                       "or use a network of dtype='float64'"),
+    "inf beside": (dict(X=[[0, float("inf")], [2, 5e300]]), "X[0, 1] is inf: only finite"),
+    "target beyond float32": (dict(y=[[0, 1], [2, 5e300]]), "y[1, 1] is 5e+300, beyond float32"),
+    "nothing": (dict(X=None), "X must hold real numbers, not None"),
+    "dict": (dict(X={"a": [1, 2]}), "X must hold real numbers, not a dict"),
+    "generator": (dict(X=(x for x in ())), "X must hold real numbers, not a generator: list(X)"),
+    "lazy frame": (dict(X=pl.LazyFrame()), "real numbers, not a LazyFrame: X.collect()"),
+    "rate by name": (dict(learning_rate="adaptive"), "learning_rate must be a positive number or "
+                     "a callable, such as those of exactnet.schedules, not 'adaptive'"),
+    "class": (dict(callbacks=EarlyStopping), "callbacks is a class: write EarlyStopping()"),
+    "classes": (dict(callbacks=[print, EarlyStopping]), "callbacks[1] is a class: write Early"),
     "negative label": (dict(y=[-1, 1]), "y must lie from 0 to 1, not from -1 to 1"),
     "float labels": (dict(y=[0.0, 0.5]), "y[1] is 0.5: labels of classes are whole numbers"),
     "nan": (dict(X=[[0, 1], [2, nan]]), "X[1, 1] is nan: only finite"),
@@ -284,7 +299,7 @@ BAD_FITS = {
     "momentum": (dict(momentum=1.0), "momentum must be in [0, 1), not 1.0"),
     "loss": (dict(loss="hinge"), "loss must be one of 'quadratic', 'mse', 'cross_entropy'"),
     "validation": (dict(validation_data=([[1.0]], [0])), "validation X has 1 features"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD_FITS)

@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,20 @@ def real_array(values: Any, name: str) -> npt.NDArray[Any]:
         column = column_cells(values, f"{name} column {labels[0]!r}" if labels else name)
         array = column.astype(np.float64) if column.dtype.kind == "O" else column
     if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+        what = str(array.dtype) if array.ndim or array.dtype.kind != "O" else _said(values, name)
+        raise ValueError(f"{name} must hold real numbers, not {what}")
     return array
+
+
+def _said(values: Any, name: str) -> str:
+    """Return what an error calls what is no array, with what makes it one if that is known."""
+    if values is None:
+        return "None"
+    if isinstance(values, Iterator):
+        return f"a {type(values).__name__}: list({name})"
+    if hasattr(values, "collect"):  # lazy frames
+        return f"a {type(values).__name__}: {name}.collect()"
+    return f"a {type(values).__name__}"
 
 
 def thread_count(value: Any) -> int:

@@ -39,23 +39,26 @@ class StopTraining(Exception):  # noqa: N818 - it is no error
 
 def check_callbacks(callbacks: Any) -> list[Callback]:
     """Return them, or a single one, as a list."""
+    if isinstance(callbacks, type):
+        _refuse_class(callbacks, "callbacks")
     if callable(callbacks):
-        _refuse_exception(callbacks, "callbacks")
         return [callbacks]
     callbacks = entries(callbacks, "callbacks", "a callable or an iterable of callables")
     for k, callback in enumerate(callbacks):
-        _refuse_exception(callback, f"callbacks[{k}]")
+        if isinstance(callback, type):
+            _refuse_class(callback, f"callbacks[{k}]")
         if not callable(callback):
             raise ValueError(f"callbacks[{k}] must be callable, not {shown(callback)}")
     return list(callbacks)
 
 
-def _refuse_exception(callback: Any, name: str) -> None:
+def _refuse_class(callback: type, name: str) -> None:
     """Refuse what can be called but does nothing then."""
-    if isinstance(callback, type) and issubclass(callback, BaseException):
+    if issubclass(callback, BaseException):
         raise ValueError(
             f"{name} must not be an exception, {callback.__name__}, but a callable that raises it"
         )
+    raise ValueError(f"{name} is a class: write {callback.__name__}()")
 
 
 def check_monitors(callbacks: Iterable[Callback], recorded: Iterable[str]) -> None:

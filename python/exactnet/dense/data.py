@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ _RANGES: dict[str, tuple[int, float]] = {
 
 # By what share of the largest targets may miss these, as rounded ones do.
 _ROUNDING = 1e-6
+# Outputs for so many classes are worth a word.
+_MOST_CLASSES = 1000
 
 # By how much targets of softmax may miss a sum of 1, as rounded ones do.
 _SUM_TOLERANCE = 1e-3
@@ -58,8 +60,12 @@ class Samples:
         plain = type(X) is np.ndarray  # which is most frequent, and has neither
         sparse = not plain and is_sparse(X)
         array: Any = _compressed(X, dtype, name) if sparse else real_array(X, name)
+        self._beyond: Array | None = None  # what holds numbers beyond the type
         if not sparse:
-            array = _converted(array, dtype)
+            try:
+                array = _converted(array, dtype, "raise")
+            except FloatingPointError:
+                self._beyond, array = array, _converted(array, dtype)
         if array.ndim != 2:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
         if not array.shape[0]:
@@ -105,7 +111,7 @@ class Samples:
 
     def raise_not_finite(self, name: str) -> NoReturn:
         """Say where they are not."""
-        raise_not_finite(self.array, name, self.labels)
+        raise_not_finite(self.array, name, self.labels, self._beyond)
 
     def vary(self) -> bool:
         """Whether they are dense and no feature is the same number for all."""
@@ -180,7 +186,8 @@ class Data:
             if len(values) != n:
                 raise ValueError(f"{name} has {len(values)} samples but X has {n}")
             if not _core.all_finite(self._values):
-                raise_not_finite(self._values, name, labels_of(y))
+                beyond = array.reshape(n, -1) if array.size == self._values.size else None
+                raise_not_finite(self._values, name, labels_of(y), beyond)
         self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
         self._extent: tuple[float, float] | None = None
@@ -234,7 +241,7 @@ class Data:
         elif self._range[0] < 0 or self._range[1] >= n_outputs:
             raise ValueError(
                 f"{name} must lie from 0 to {n_outputs - 1}, "
-                f"not from {self._range[0]} to {self._range[1]}"
+                f"not from {self._range[0]} to {self._range[1]}{_remedy(*self._range, n_outputs)}"
             )
 
     def extent(self) -> tuple[float, float]:
@@ -269,10 +276,21 @@ class Data:
         slack = _ROUNDING * max(-least, greatest, high if high < np.inf else 0)
         if low - slack <= least and greatest <= high + slack:
             return ""
+        needed = int(greatest) + 1
+        classes = ""
+        # outputs for many more classes, or for counts that miss some, are not what is meant
+        values: Any = self._values
+        if (
+            values.shape[1] == 1
+            and least == 0
+            and 2 < needed <= _MOST_CLASSES
+            and np.array_equal(np.unique(values), np.arange(needed))
+        ):
+            classes = f"; for {needed} classes use {needed} outputs"
         reach = f"lie from {low} to {high}" if high < np.inf else f"are at least {low}"
         return (
             f"y reaches {greatest if greatest > high + slack else least:.7g} but {name} outputs "
-            f"{reach}: use activations=[..., 'linear'], or scale y"
+            f"{reach}: use activations=[..., 'linear'], or scale y{classes}"
         )
 
     def _check_probabilities(self, softmax: bool, name: str) -> None:
@@ -284,6 +302,11 @@ class Data:
             r, c = np.argwhere((values < 0) | (values > 1))[0]
             raise ValueError(
                 f"{name}[{r}, {c}] is {values[r, c]}: cross_entropy needs targets from 0 to 1"
+            )
+        if softmax and values.shape[1] == 1 and least < 1:
+            raise ValueError(
+                f"{name} holds {least:g}, but softmax of one output is always 1: use "
+                "activations=[..., 'sigmoid']"
             )
         if softmax:
             sums = values.sum(axis=1, dtype=np.float64)
@@ -317,6 +340,16 @@ class Data:
         part.core = _DATA[dtype](part.samples.core, part._values, part._labels)
         part._classes = {}
         return part
+
+    def odd_label(self, n_outputs: int) -> str:
+        """Say, to go on with, why targets stand for no classes."""
+        values: Any = self._values
+        if n_outputs > 1 and ((values == 0) | (values == 1)).all():
+            ones = values.sum(axis=1)
+            row = int(np.argmax(ones != 1))
+            return f": row {row} has {ones[row]:g} ones, and accuracy is of one class per sample"
+        odd = values[(values != 0) & (values != 1)] if n_outputs == 1 else values[:0]
+        return f", not {odd[0]:g}" if len(odd) else ""
 
     def classes(self, network: Layers) -> npt.NDArray[np.int64] | None:
         """Return the classes that the targets stand for, (samples,), or None if for none.
@@ -358,6 +391,15 @@ def _own_classes(network: Layers, given: list[str], name: str) -> tuple[str, ...
     )
 
 
+def _remedy(least: int, greatest: int, n_outputs: int) -> str:
+    """Say what fits labels that are not from 0 to n_outputs - 1, if that is clear."""
+    if least == 1 and greatest == n_outputs:
+        return ": labels count from 0: y - 1"
+    if least < 0 or greatest >= _MOST_CLASSES:
+        return ""
+    return f": label {greatest} needs {greatest + 1} outputs, layer_sizes=[..., {greatest + 1}]"
+
+
 def split_rows(n: int, share: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the rows of n to train with and those to validate with, in ascending order.
 
@@ -394,11 +436,13 @@ def sample_weights(sample_weight: Any, samples: Samples, share: float = 0.0) -> 
     return weights
 
 
-def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
+def _converted(
+    array: Array, dtype: np.dtype[Any], over: Literal["ignore", "raise"] = "ignore"
+) -> Array:
     if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
         return array
     # numbers beyond the type become infinite, which is refused with their place
-    with np.errstate(over="ignore"):
+    with np.errstate(over=over):
         return np.require(array, dtype, ["C", "A"])
 
 
@@ -416,8 +460,13 @@ def _compressed(X: Any, dtype: np.dtype[Any], name: str) -> Any:
     return rows
 
 
-def raise_not_finite(array: Any, name: str, labels: tuple[str, ...] | None = None) -> NoReturn:
-    """Say where a matrix, maybe a sparse one, is not finite; its columns may have names."""
+def raise_not_finite(
+    array: Any, name: str, labels: tuple[str, ...] | None = None, given: Array | None = None
+) -> NoReturn:
+    """Say where a matrix, maybe a sparse one, is not finite; its columns may have names.
+
+    `given` is what it was before it was converted, where that may be finite.
+    """
     if is_sparse(array):
         rows = array.tocsr()
         places = np.flatnonzero(~np.isfinite(rows.data))[:1]
@@ -431,4 +480,9 @@ def raise_not_finite(array: Any, name: str, labels: tuple[str, ...] | None = Non
         raise ValueError(f"{name} has been written into while it was read: it was not finite then")
     r, c = places[0]
     where = cell_name(name, r, c, labels)
+    if given is not None and np.isfinite(given[r, c]):
+        raise ValueError(
+            f"{where} is {given[r, c]:g}, beyond {array.dtype}: scale {name.split()[-1]}, or use "
+            "a network of dtype='float64'"
+        )
     raise ValueError(f"{where} is {value}: only finite numbers are allowed")

@@ -257,7 +257,10 @@ def per_layer(
     else:
         each = (activations,) * n_layers
     if len(each) != n_layers:
-        raise ValueError(f"{len(each)} activations for {n_layers} layers")
+        raise ValueError(
+            f"activations has {len(each)} entr{'y' if len(each) == 1 else 'ies'} for {n_layers} "
+            f"layer{'s' * (n_layers > 1)}: one per layer is needed, the output's too"
+        )
     for name, _, _ in [describe(a) for a in each][:-1]:
         if name in LAST:
             raise ValueError(f"{name} is for the last layer only")

@@ -275,7 +275,7 @@ class Network(Layers):
         expected = data.classes(self)
         if expected is None:
             what = "0 or 1" if self._n_outputs == 1 else "integers, or one-hot rows"
-            raise ValueError(f"labels must be {what}")
+            raise ValueError(f"labels must be {what}{data.odd_label(self._n_outputs)}")
         decided = self._decided(self._outputs(data.samples))
         return float(np.count_nonzero(decided == expected) / len(expected))
 

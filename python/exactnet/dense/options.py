@@ -99,6 +99,11 @@ class Options:
             given["clip_norm"] = number(self.clip_norm, "clip_norm", "positive")
         if self.until is not None:
             given["until"] = number(self.until, "until", "positive")
+        if isinstance(self.learning_rate, str):
+            raise ValueError(
+                "learning_rate must be a positive number or a callable, such as those of "
+                f"exactnet.schedules, not {shown(self.learning_rate)}"
+            )
         if not callable(self.learning_rate):
             given["learning_rate"] = number(self.learning_rate, "learning_rate", "positive")
         for name in ("shuffle", "record_gradient_norms", "verbose"):
