@@ -237,9 +237,16 @@ def test_other_refusals(tmp_path, data, network, run):
         (("memorize", data, "--target", "label", "--hidden", "1x2", "-o", "n"), "--hidden 2x2 wo"),
         (("memorize", data, "--target", "label", "--hidden", "0x3", "-o", "n"), "positive integer"),
         (("memorize", data, "--target", "label", "-o", tmp_path / "no/net.json"), "No such file"),
-        (("memorize", data, "--target", "label", "-o", "n", "--max-bytes", "9"), "prediction"),
+        (
+            ("memorize", data, "--target", "label", "-o", "n", "--max-bytes", "9"),
+            "pass --max-bytes",
+        ),
         (("verify", data, data, "--target", "label"), "not a network file"),
         (("verify", network, data, "--target", "label", "--threads", "0"), "--threads must be"),
+        (
+            ("verify", network, data, "--target", "label", "--max-bytes", "9"),
+            "pass a larger --max-bytes",
+        ),
         (("verify", network, tmp_path, "--target", "label"), "Is a directory"),
     ]
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
@@ -301,9 +308,9 @@ def test_plan_for_machines(run):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--points", "0"), "n_points must be a positive integer, not 0"),
-        (("--points", "5", "--features", "-1"), "n_features must be a positive integer, not -1"),
-        (("--points", "5", "--outputs", "0"), "outputs must be a positive integer, not 0"),
+        (("--points", "0"), "--points must be a positive integer, not 0"),
+        (("--points", "5", "--features", "-1"), "--features must be a positive integer, not -1"),
+        (("--points", "5", "--outputs", "0"), "--outputs must be a positive integer, not 0"),
     ],
 )
 def test_plan_refuses(run, arguments, text):

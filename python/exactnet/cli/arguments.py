@@ -31,6 +31,8 @@ _TARGET_HELP = (
 # Arguments of the functions that commands call, where options have other names, ...
 _OPTIONS = {
     "n_threads": "--threads",
+    "n_points": "--points",
+    "n_features": "--features",
     "layer_sizes": "--hidden",
     "image_shape": "--image",
     "validation_data": "--test",
@@ -41,7 +43,7 @@ _OPTIONS = {
     },
 }
 # ... those that are also words, and are arguments in front of a value or what is said of it, ...
-_WORDS = "alpha|dpi|dropout|epochs|hidden|loss|momentum|penalty|quantiles|seed"
+_WORDS = "alpha|dpi|dropout|epochs|hidden|loss|momentum|outputs|penalty|quantiles|seed"
 _ARGUMENT = re.compile(
     rf"(?<![\w'\"./-])(?:({'|'.join(_OPTIONS)})\b(?:\[[0-9]+\])?"
     rf"|({_WORDS})(?==)|^({_WORDS})(?:\[[0-9]+\])?(?= (?:must|are for|is for)\b))"
@@ -120,7 +122,7 @@ def options_named() -> Iterator[None]:
     """Have errors of functions speak of the options that stand for their arguments."""
     try:
         yield
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, TypeError, MemoryError, ArithmeticError) as error:
         error.args = (in_options(str(error)),)
         raise
 
@@ -155,6 +157,12 @@ def load_network(path: str, max_bytes: int) -> Network | ExactNetwork:
         from exactnet.dense.network import Network
 
         return Network.load(path)
+    return load_exact(path, max_bytes)
+
+
+def load_exact(path: str, max_bytes: int) -> ExactNetwork:
+    """Load a network of the exact kind."""
     from exactnet.exact.network import ExactNetwork
 
-    return ExactNetwork.load(path, max_bytes=max_bytes, progress=True)
+    with options_named():
+        return ExactNetwork.load(path, max_bytes=max_bytes, progress=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json
+from exactnet.cli.arguments import DATA_HELP, add_data_options, add_json, options_named
 from exactnet.cli.datafiles import read_named
 from exactnet.exact.construct.planning import plan
 
@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     sizes = {"n_features": arguments.features, "outputs": arguments.outputs}
     sizes = {name: value for name, value in sizes.items() if value is not None}
     if arguments.data is None:
-        result = plan(arguments.points, **sizes)
+        with options_named():
+            result = plan(arguments.points, **sizes)
     elif sizes:
         raise ValueError("--features and --outputs are for --points: DATA has its own")
     else:

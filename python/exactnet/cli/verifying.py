@@ -13,6 +13,7 @@ from exactnet.cli.arguments import (
     add_data_options,
     add_json,
     add_threads,
+    load_exact,
     options_named,
 )
 from exactnet.cli.datafiles import Data, read_named
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what `exactnet verify` is asked, and return the exit status."""
-    network = ExactNetwork.load(arguments.network, max_bytes=arguments.max_bytes, progress=True)
+    network = load_exact(arguments.network, arguments.max_bytes)
     names = None if network.classes is None else True
     data = read_named(arguments, arguments.data, names=names)
     with options_named(), data.in_lines():
