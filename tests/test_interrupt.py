@@ -170,6 +170,22 @@ def test_interrupts_where_ctrl_c_is_ignored():
     assert "3 passed" in result.stdout
 
 
+LONG = """
+import numpy as np
+from exactnet.exact.data import Table
+
+numerators = np.full((20_000, 200), 2**70 + 1, dtype=object)
+call = lambda: Table(numerators, [1] * 200).core
+"""
+
+
+@pytest.mark.parametrize("after", [0.15, 0.4])
+def test_ctrl_c_while_long_integers_are_handed_to_the_core(after):
+    delay, _ = interrupt(LONG + CALL_UNTIL_CTRL_C, after)
+    print(f"{after}: {delay:.3f} s")
+    assert delay < 0.2
+
+
 DENSE_SCRIPT = """
 import time
 import numpy as np

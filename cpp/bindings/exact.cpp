@@ -33,12 +33,17 @@ OwnedTable table_from_array(const IntegerArray& numerators, const py::list& deno
     return owned;
 }
 
-OwnedTable table_from_list(const py::list& numerators, std::size_t rows,
-                           const py::list& denominators) {
+OwnedTable table_from_lists(const py::iterable& numerators, std::size_t rows,
+                            const py::list& denominators) {
     OwnedTable owned;
     owned.table.rows = rows;
     owned.table.cols = denominators.size();
-    owned.table.big = to_integers(numerators);
+    owned.table.big.reserve(rows * owned.table.cols);
+    for (const py::handle part : numerators) {
+        for (exact::Integer& n : to_integers(py::cast<py::list>(part))) {
+            owned.table.big.push_back(std::move(n));
+        }
+    }
     owned.table.denominators = to_integers(denominators);
     return owned;
 }
@@ -188,13 +193,15 @@ void bind_exact(py::module_& module) {
              py::arg("numerators").noconvert(), py::arg("denominators"))
         .def_static(
             "from_integers",
-            [](const py::list& numerators, std::size_t rows, const py::list& denominators) {
-                auto table = table_from_list(numerators, rows, denominators);
+            [](const py::iterable& numerators, std::size_t rows, const py::list& denominators) {
+                auto table = table_from_lists(numerators, rows, denominators);
                 check_table(table);
                 return table;
             },
             py::arg("numerators"), py::arg("rows"), py::arg("denominators"),
-            "Like Table, from a flat list of mpz of any size.");
+            "Like Table, from flat lists of mpz of any size, of some rows each: a generator "
+            "answers "
+            "Ctrl-C between them.");
 
     py::class_<exact::Network>(module, "ExactNetwork", "Layers of rational parameters.")
         .def(py::init<>())

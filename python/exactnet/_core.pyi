@@ -1,6 +1,6 @@
 # The interface of the compiled core; tests/test_stub.py compares it with the module.
 # "list of mpz" and "list of mpq" cannot be said more precisely: gmpy2 has no type information.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -9,7 +9,9 @@ import numpy.typing as npt
 class Table:
     def __init__(self, numerators: npt.NDArray[np.int64], denominators: list[Any]) -> None: ...
     @staticmethod
-    def from_integers(numerators: list[Any], rows: int, denominators: list[Any]) -> Table: ...
+    def from_integers(
+        numerators: Iterable[list[Any]], rows: int, denominators: list[Any]
+    ) -> Table: ...
 
 class ExactNetwork:
     def __init__(self) -> None: ...

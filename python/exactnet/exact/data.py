@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.base.dataset import Dataset, check_given
+from exactnet.base.files import parts
 from exactnet.base.frames import (
     cell_name,
     check_sparse,
@@ -29,6 +30,8 @@ from exactnet.exact.rationals import float_parts, to_ratio, trailing_zeros
 
 # The core's 64-bit path subtracts and adds numerators; this leaves room for that.
 SMALL = 2**62
+
+_PART = 2**20  # bytes of pointers to integers that are made in one go
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,10 @@ class Table:
         denominators = [gmpy2.mpz(d) for d in self.denominators]
         if self.numerators.dtype == np.int64:
             return _core.Table(np.ascontiguousarray(self.numerators), denominators)
-        flat = [gmpy2.mpz(n) for n in self.numerators.ravel().tolist()]
+        flat = (
+            [gmpy2.mpz(n) for n in self.numerators[part].ravel().tolist()]
+            for part in parts(self.numerators, _PART)
+        )
         return _core.Table.from_integers(flat, len(self.numerators), denominators)
 
     def __reduce__(self) -> tuple[type[Table], tuple[Any, ...]]:
@@ -335,7 +341,9 @@ def _from_floats(
                 dtype=object,
             )
         if numerators.dtype != column_numerators.dtype == object:
-            numerators = numerators.astype(object)
+            smaller, numerators = numerators, np.empty(array.shape, dtype=object)
+            for part in parts(numerators, _PART):
+                numerators[part, :c] = smaller[part, :c]
         numerators[:, c] = column_numerators
     return Table(numerators, denominators)
 

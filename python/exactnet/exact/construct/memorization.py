@@ -400,7 +400,8 @@ def _digits(table: Table) -> int:
     """Return the bytes of integers that are too long for 64 bits, as objects."""
     if table.numerators.dtype != object:
         return 0
-    return sum(40 + n.bit_length() // 8 for n in table.numerators.ravel().tolist())
+    # row by row: a list of all would take long to make, and Ctrl-C waits
+    return sum(40 + n.bit_length() // 8 for row in table.numerators for n in row.tolist())
 
 
 def _memory_limit(max_bytes: int | None) -> int:
