@@ -239,11 +239,9 @@ def test_a_training_that_diverges_does_not_blame_the_data():
         model.fit(data, targets)
     assert "Input" not in str(error.value)
     assert "\n" not in str(error.value)
-    # relu layers, of too large weights
-    wide = MLPRegressor(
-        init="normal", solver="sgd", learning_rate_init=1.0, alpha=0.0, random_state=0
-    )
-    wide.set_params(hidden_layer_sizes=(300, 300, 300))
+    # relu layers, of too large weights, in the first epoch
+    wide = MLPRegressor((300, 300, 300), init="normal", solver="sgd", batch_size=10, random_state=0)
+    wide.set_params(learning_rate_init=1.0)
     with pytest.raises(ValueError, match="smaller weights of relu layers") as error:
         wide.fit(data, targets)
     assert "init=" not in str(error.value)
