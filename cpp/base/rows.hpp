@@ -226,7 +226,8 @@ class RowReader {
             return true;
         }
         double value;
-        if (fits && high == 0 && mantissa <= (std::uint64_t{1} << 53) && power >= -22 && power <= 22) {
+        if (fits && high == 0 && mantissa <= (std::uint64_t{1} << 53) && power >= -22 &&
+            power <= 22) {
             // both are floats, so that the one operation gives the nearest
             value = static_cast<double>(mantissa);
             value = power < 0 ? value / powers[-power] : value * powers[power];

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,7 +49,7 @@ _WORDS = "alpha|dpi|dropout|epochs|hidden|loss|momentum|outputs|penalty|quantile
 _ARGUMENT = re.compile(
     rf"(?<![\w'\"./-])(?:({'|'.join(_OPTIONS)})\b(?:\[[0-9]+\])?"
     rf"|({_WORDS})(?==)|^({_WORDS})(?:\[[0-9]+\])?(?= (?:must|are for|is for)\b))"
-    r"(?:=('[^']*'|\([0-9, ]*\)|[^\s;,)]+))?"
+    r"(?:=('[^']*'|\([0-9, ]*\)|\[[^\]]*\]|[^\s;,)]+))?"
 )
 # ... and advice in Python.
 _ADVICE = {
@@ -127,14 +129,32 @@ def options_named() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Print warnings of functions as a line each, at the end."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    for warning in found:
+        text = " ".join(in_options(str(warning.message)).split())
+        print(f"exactnet: warning: {text}", file=sys.stderr)
+
+
 def in_options(message: str) -> str:
     """Return a message about arguments as one about options."""
 
     def option(match: re.Match[str]) -> str:
         name = match[1] or match[2] or match[3]
-        value = "" if match[4] is None else " " + match[4].strip("'(),").replace(", ", "x")
+        value = match[4] or ""
+        value = (
+            value.strip("'(),").replace(", ", "x")
+            if value[:1] != "["
+            else re.sub("[][,]", "", value)
+        )
+        value = value and f" {value}"
         return _OPTIONS.get(name, f"--{name}") + value
 
+    message = re.sub(r"\bX / [0-9.e+]+\b", "--standardize always", message)
     for python, words in _ADVICE.items():
         message = message.replace(python, words)
     return _ARGUMENT.sub(option, message)

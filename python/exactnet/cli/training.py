@@ -20,6 +20,7 @@ from exactnet.cli.arguments import (
     check_output,
     hidden_widths,
     options_named,
+    warnings_told,
 )
 from exactnet.cli.datafiles import Data, read_named
 from exactnet.cli.standardization import Standardization, folded
@@ -202,7 +203,7 @@ def _train(
     callbacks = _callbacks(arguments, network, task, data, inputs, outputs, loss)
     early = next((c for c in callbacks if isinstance(c, EarlyStopping)), None)
     try:
-        with data[0].in_lines():
+        with warnings_told(), data[0].in_lines():
             history = network.fit(
                 parts[0],
                 loss=loss,
