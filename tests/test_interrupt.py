@@ -171,19 +171,28 @@ def test_interrupts_where_ctrl_c_is_ignored():
 
 
 LONG = """
+import signal, time
 import numpy as np
 from exactnet.exact.data import Table
 
-numerators = np.full((20_000, 200), 2**70 + 1, dtype=object)
-call = lambda: Table(numerators, [1] * 200).core
+numerators = np.full((30_000, 200), 2**70 + 1, dtype=object)
+times = []
+signal.signal(signal.SIGALRM, lambda *_: times.append(time.monotonic()))
+for _ in range(3):  # other processes disturb: the best of three
+    times[:] = [time.monotonic()]
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    core = Table(numerators, [1] * 200).core
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(max(np.diff([*times, time.monotonic()])))
+    del core
 """
 
 
-@pytest.mark.parametrize("after", [0.15, 0.4])
-def test_ctrl_c_while_long_integers_are_handed_to_the_core(after):
-    delay, _ = interrupt(LONG + CALL_UNTIL_CTRL_C, after)
-    print(f"{after}: {delay:.3f} s")
-    assert delay < 0.2
+@pytest.mark.alone
+def test_signals_are_answered_while_long_integers_are_handed_to_the_core():
+    result = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True)
+    assert result.stderr == ""
+    assert min(map(float, result.stdout.split())) < 0.2, result.stdout
 
 
 DENSE_SCRIPT = """
