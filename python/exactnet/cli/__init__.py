@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
@@ -65,13 +64,6 @@ class _Command(_Parser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 only on success."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("always", category=UserWarning, module=r"exactnet\b")
-        warnings.showwarning = lambda message, *_: _warn(message)
-        return _run(argv)
-
-
-def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         output = getattr(arguments, "output", None)
@@ -100,10 +92,6 @@ def _is_stdout(output: str | None) -> bool:
     from exactnet.base.files import descriptor_of  # not for --version, as it needs NumPy
 
     return descriptor_of(output) == 1
-
-
-def _warn(message: Warning | str) -> None:
-    print("exactnet: warning: " + " ".join(str(message).split()), file=sys.stderr)
 
 
 def _fail(reason: str) -> int:

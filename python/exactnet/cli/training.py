@@ -200,7 +200,16 @@ def _train(
         )
         for X, y, _ in data
     ]
-    callbacks = _callbacks(arguments, network, task, data, inputs, outputs, loss)
+    callbacks = _callbacks(arguments)
+    if not arguments.json:
+        heading = _heading(arguments.task, task, data[0].y, n_outputs)
+        mapped = ["inputs"] * (inputs is not None)
+        if outputs is not None:
+            mapped.append(f"targets, so losses are {_UNITS[loss]}")
+        if mapped:
+            what = " and ".join(mapped)
+            heading += f"\nstandardized: {what} (--standardize never leaves them as they are)"
+        callbacks.insert(0, _printer(heading, arguments.epochs))
     early = next((c for c in callbacks if isinstance(c, EarlyStopping)), None)
     try:
         with warnings_told(), data[0].in_lines():
@@ -286,48 +295,37 @@ def _options(arguments: argparse.Namespace, loss: str) -> dict[str, Any]:
     )
 
 
-def _callbacks(
-    arguments: argparse.Namespace,
-    network: Network,
-    task: str,
-    data: list[Data],
-    inputs: Standardization | None,
-    outputs: Standardization | None,
-    loss: str,
-) -> list[Callback]:
+def _callbacks(arguments: argparse.Namespace) -> list[Callback]:
+    """Return what options ask for, of what looks at a training after every epoch."""
     callbacks: list[Callback] = []
     if arguments.early_stopping is not None:
         callbacks.append(EarlyStopping(patience=arguments.early_stopping))
     if arguments.schedule == "plateau":
         validated = arguments.test or arguments.validation_split or arguments.early_stopping
         callbacks.append(ReduceOnPlateau("val_loss" if validated else "loss", patience=5))
-    if arguments.json:
-        return callbacks
-    n_outputs = network.layer_sizes[-1]
-    said, other = (
-        (
-            f"{n_outputs} classes{_occurring(data[0].y, n_outputs)}",
-            "regress takes targets as numbers",
-        )
-        if task == "classify"
-        else (
-            f"{n_outputs} output{'s' if n_outputs > 1 else ''}",
-            "classify takes integers as classes",
-        )
-    )
-    hint = "" if arguments.task or isinstance(data[0][1], list) else f" (--task {other})"
-    mapped = "" if inputs is None else "inputs"
-    if outputs is not None:
-        mapped += f"{' and ' if mapped else ''}targets, so losses are {_UNITS[loss]}"
+    return callbacks
+
+
+def _heading(chosen: str | None, task: str, y: Any, n_outputs: int) -> str:
+    """Say what the training is for, and how it would be for something else if nobody chose."""
+    said = f"{n_outputs} output{'s' if n_outputs > 1 else ''}"
+    other = "classify takes integers as classes"
+    if task == "classify":
+        said = f"{n_outputs} classes{_occurring(y, n_outputs)}"
+        other = "regress takes targets as numbers"
+    hint = "" if chosen or isinstance(y, list) else f" (--task {other})"
+    return f"task: {task}, {said}{hint}"
+
+
+def _printer(heading: str, epochs: int) -> Callback:
+    """Return what prints a line for every epoch, and the heading before the first one."""
 
     def print_epoch(_: Network, epoch: int, history: History) -> None:
         if epoch == 0:  # by now nothing is wrong with the data
-            print(f"task: {task}, {said}{hint}")
-            if mapped:
-                print(f"standardized: {mapped} (--standardize never leaves them as they are)")
-        print(epoch_line(epoch, arguments.epochs, history), flush=True)
+            print(heading)
+        print(epoch_line(epoch, epochs, history), flush=True)
 
-    return [print_epoch, *callbacks]
+    return print_epoch
 
 
 def _occurring(y: Any, n_classes: int) -> str:

@@ -117,15 +117,10 @@ class Samples:
         """Whether they are dense and no feature is the same number for all."""
         return not is_sparse(self.array) and bool((self.array != self.array[0]).any(axis=0).all())
 
-    def first(self, count: int) -> Array:
-        """Return so many as an array."""
-        array = self.array[:count]
+    def dense(self, rows: slice = slice(None)) -> Array:
+        """Return some as an array."""
+        array = self.array[rows]
         return array.toarray() if is_sparse(array) else array  # type: ignore[no-any-return]
-
-    def dense(self) -> Array:
-        """Return them as an array."""
-        dense: Array = self.array.toarray() if is_sparse(self.array) else self.array
-        return dense
 
 
 class Data:
@@ -257,8 +252,7 @@ class Data:
     def some(self, count: int) -> tuple[Array, bool]:
         """Return at most so many samples, and whether their targets differ."""
         rows = slice(None, None, -(-len(self.samples) // count))
-        X: Any = self.samples.array[rows]
-        X = X.toarray() if is_sparse(X) else np.ascontiguousarray(X)
+        X = np.ascontiguousarray(self.samples.dense(rows))
         targets: Any = self._labels if self._values is None else self._values
         return X, bool((targets[rows] != targets[0]).any())
 
