@@ -200,8 +200,7 @@ void bind_exact(py::module_& module) {
             },
             py::arg("numerators"), py::arg("rows"), py::arg("denominators"),
             "Like Table, from flat lists of mpz of any size, of some rows each: a generator "
-            "answers "
-            "Ctrl-C between them.");
+            "answers Ctrl-C between them.");
 
     py::class_<exact::Network>(module, "ExactNetwork", "Layers of rational parameters.")
         .def(py::init<>())

@@ -1,5 +1,6 @@
 """What scikit-learn's estimators are told means the same here: from one seed, to one network."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from exactnet import sklearn as ours
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.sklearn.convergence import Monitor
+from exactnet.sklearn.parameters import Parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -350,3 +352,15 @@ def test_a_training_that_converges_warns_of_nothing():
         warnings.simplefilter("error", ConvergenceWarning)
         ours.MLPClassifier(8, tol=0.1, n_iter_no_change=2).fit(X_IRIS, Y_IRIS)
         ours.MLPRegressor(8, solver="lbfgs", tol=0.1, max_iter=2000).fit(X_IRIS, Y_IRIS)
+
+
+def test_signatures_are_those_of_the_parameters_and_their_own():
+    """scikit-learn reads the signature of each class, so that they stand in three places."""
+    common = dict(inspect.signature(Parameters).parameters)
+    for kind, own in (
+        (ours.MLPClassifier, {"class_weight"}),
+        (ours.MLPRegressor, {"loss", "quantiles"}),
+    ):
+        parameters = dict(inspect.signature(kind).parameters)
+        assert parameters.keys() - common.keys() == own
+        assert {name: parameters[name] for name in common} == common

@@ -174,14 +174,16 @@ def memorize(
     n_threads = thread_count(n_threads)
     limit = _memory_limit(max_bytes)
     widths = None if hidden is None else _check_hidden(hidden)
-    choices = (widths, construction, projection, scale, int(seed), encoding, dtype)
     with reporting(progress, "constructing") as tell:
-        return _memorized(X, y, *choices, n_threads, max_bytes, limit, tell)
+        data = Data(X, y, limit=None if max_bytes is None else limit)
+        choices = (widths, construction, projection, scale, int(seed), encoding, dtype)
+        network = _memorized(data, *choices, n_threads, limit, tell)
+    network.classes = data.classes
+    return network
 
 
 def _memorized(
-    X: Any,
-    y: Any,
+    data: Data,
     widths: tuple[int, ...] | None,
     construction: str,
     projection: Any,
@@ -190,12 +192,9 @@ def _memorized(
     encoding: str | None,
     dtype: str,
     n_threads: int,
-    max_bytes: int | None,
     limit: int,
     progress: Progress | None,
 ) -> ExactNetwork:
-    table_limit = None if max_bytes is None else limit
-    data = Data(X, y, limit=table_limit)
     points, targets = data.points, data.targets
     n_outputs = _n_outputs(targets, encoding)
     classes = data.classes
@@ -220,11 +219,9 @@ def _memorized(
                 "end the process where they find none: use another construction"
             )
         targets = _encoded(targets, n_outputs)
-        network = construct_integer(
+        return construct_integer(
             points, targets, widths, dtype, seed, lambda n: _check_memory(n, limit), progress
         )
-        network.classes = classes
-        return network
     construction, widths = _plan(construction, widths, n_points, n_outputs)
     overhead = overhead_bytes(construction, widths, points.shape[1], n_points, n_outputs)
     overhead += digits_of_data
@@ -240,7 +237,7 @@ def _memorized(
         order = in_order(line.t)
         _check_memory(overhead + predict_one_layer_bytes(line, components, order), limit)
         a1 = widths[0] if len(widths) == 2 else None
-        return _remember(one_layer(line, components, order, widths[-1], a1), line, classes)
+        return _remember(one_layer(line, components, order, widths[-1], a1), line)
     a1, a2 = widths
     digits = sum(
         _core.predict_theorem3_bytes(
@@ -256,12 +253,11 @@ def _memorized(
     # The core's result and the copy handed to Python exist at the same time.
     _check_memory(overhead + 2 * digits, limit)
     network = theorem4(line, components, a1, a2, scale, n_threads, progress)
-    return _remember(network, line, classes)
+    return _remember(network, line)
 
 
-def _remember(network: ExactNetwork, line: Line, classes: tuple[str, ...] | None) -> ExactNetwork:
-    """Note the classes, and where the points lie, counted from the first unit's breakpoint."""
-    network.classes = classes
+def _remember(network: ExactNetwork, line: Line) -> ExactNetwork:
+    """Note where the points lie, counted from the first unit's breakpoint."""
     shift = network.biases[0][0] - line.constant
     network._places = (along(network._parameters()), [t + shift for t in line.t])
     return network
