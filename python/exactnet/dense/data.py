@@ -117,9 +117,9 @@ class Samples:
         """Whether they are dense and no feature is the same number for all."""
         return not is_sparse(self.array) and bool((self.array != self.array[0]).any(axis=0).all())
 
-    def dense(self, rows: slice = slice(None)) -> Array:
-        """Return some as an array."""
-        array = self.array[rows]
+    def dense(self, rows: slice | None = None) -> Array:
+        """Return them, or some, as an array; all of one, as it is."""
+        array = self.array if rows is None else self.array[rows]
         return array.toarray() if is_sparse(array) else array  # type: ignore[no-any-return]
 
 
