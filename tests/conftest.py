@@ -24,14 +24,16 @@ _run_slow = False
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--run-slow", action="store_true", help="run random tests over all their cases"
+        "--run-slow", action="store_true", help="run long tests, and random ones over all cases"
     )
 
 
 def pytest_configure(config):
     global _run_slow
     _run_slow = config.getoption("--run-slow")
-    config.addinivalue_line("markers", "slow: calls slow(), and so runs longer with --run-slow")
+    config.addinivalue_line(
+        "markers", "slow: runs with --run-slow only, or longer with it, as those that call slow()"
+    )
     config.addinivalue_line("markers", "alone: measures time, as those do that call interrupt()")
 
 
@@ -39,7 +41,9 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         function = getattr(item, "function", None)
         names = function.__code__.co_names if function is not None else ()
-        if "slow" in names:
+        if item.get_closest_marker("slow") and not _run_slow:
+            item.add_marker(pytest.mark.skip("with --run-slow"))
+        elif "slow" in names:
             item.add_marker("slow")
         if "interrupt" in names:
             item.add_marker("alone")

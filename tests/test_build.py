@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import slow
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,17 +55,15 @@ def system_gmp(tmp_path):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_no_system_gmp_is_needed(tmp_path, hidden_gmp):
-    if not slow(True, False):
-        pytest.skip("with --run-slow")
     built, output = build(tmp_path / "build", hidden_gmp)
     assert built, output
     assert "GMP: gmpy2's" in output
 
 
+@pytest.mark.slow
 def test_system_gmp_on_request(tmp_path, hidden_gmp):
-    if not slow(True, False):
-        pytest.skip("with --run-slow")
     if not system_gmp(tmp_path):
         pytest.skip("this machine has no GMP for development")
     built, output = build(tmp_path / "build", {}, "-DEXACTNET_SYSTEM_GMP=ON")

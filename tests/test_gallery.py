@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import slow
 
 pytest.importorskip("matplotlib")
 
@@ -40,10 +39,11 @@ def test_there_are_programs():
     assert len(PROGRAMS) >= 9
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(p, marks=pytest.mark.slow) if p in LONG else p for p in PROGRAMS],
+)
 def test_program(name, tmp_path):
-    if name in LONG and not slow(True, False):
-        pytest.skip("with --run-slow")
     run = subprocess.run(
         [sys.executable, str(FOLDER / f"{name}.py"), "--output", str(tmp_path / "new")],
         cwd=tmp_path,

@@ -63,12 +63,12 @@ except KeyboardInterrupt:
 
 CASES = [
     ("projection", 1),
-    ("columns", 1),
+    pytest.param("columns", 1, marks=pytest.mark.slow),
     ("columns", 2),
     ("worst_case", 1),
-    ("sweep", 1),
+    pytest.param("sweep", 1, marks=pytest.mark.slow),
     ("sweep", 2),
-    ("points", 1),
+    pytest.param("points", 1, marks=pytest.mark.slow),
     ("points", 2),
 ]
 
@@ -132,16 +132,21 @@ call = read if kind == "read" else write
     "kind",
     [
         "write json",
-        "read json",
-        "write safetensors",
         "read safetensors",
         "read csv",
-        "read npy",
-        "read npz",
-        "write idx",
-        "read idx",
         "write gz",
-        "read gz",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in (
+                "read json",
+                "write safetensors",
+                "read npy",
+                "read npz",
+                "write idx",
+                "read idx",
+                "read gz",
+            )
+        ),
     ],
 )
 def test_ctrl_c_while_files_are_read_and_written(tmp_path, rng, kind):
@@ -153,12 +158,11 @@ def test_ctrl_c_while_files_are_read_and_written(tmp_path, rng, kind):
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 def test_interrupts_where_ctrl_c_is_ignored():
     """The tests of Ctrl-C pass under `nohup` and in the background of a script."""
-    if not slow(True, False):
-        pytest.skip("with --run-slow")
     tests = [
-        "tests/test_interrupt.py::test_ctrl_c_is_answered_at_once[points-1]",
+        "tests/test_interrupt.py::test_ctrl_c_is_answered_at_once[points-2]",
         "tests/base/test_files.py::test_two_interrupts",
         "tests/cli/test_cli.py::test_interrupted_training_saves_nothing[False]",
     ]
@@ -189,6 +193,7 @@ for _ in range(3):  # other processes disturb: the best of three
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 def test_signals_are_answered_while_long_integers_are_handed_to_the_core():
     result = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True)
     assert result.stderr == ""

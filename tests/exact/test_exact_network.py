@@ -355,7 +355,7 @@ call = {{
 """
 
 
-@pytest.mark.parametrize("after", [0.1, 0.8])
+@pytest.mark.parametrize("after", [0.1, pytest.param(0.8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "call", ["certificate", "rounding_error", "from_arrays", "to_network", "predict", "extend"]
 )

@@ -359,9 +359,9 @@ folder.cleanup()
 def test_the_end_of_memory_is_an_error():
     """At any limit, every call ends well or with an error, never by a signal."""
     threads = {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    result = run(END, slow(10, 2), env=os.environ | threads)
+    result = run(END, slow(10, 1), env=os.environ | threads)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert len(rows) == 20 * slow(10, 2)
+    assert len(rows) == 20 * slow(10, 1)
     assert {row[2] for row in rows} == {"10", "11"}, [r for r in rows if r[2] not in ("10", "11")]

@@ -75,7 +75,8 @@ def cases():
             ("integer", "float64"),
             ("integer", "float32"),
         ):
-            yield pytest.param(shape, name, dtype, id=f"{shape}-{name}-{dtype}")
+            marks = [pytest.mark.slow] if shape[0] >= 10_000 else []
+            yield pytest.param(shape, name, dtype, id=f"{shape}-{name}-{dtype}", marks=marks)
 
 
 @pytest.mark.alone

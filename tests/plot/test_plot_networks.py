@@ -128,7 +128,7 @@ def test_inputs_that_are_images():
         [100_000, 2, 10_000],
         [2, *[20] * 10, 1],
         [2, *[5] * 40, 1],
-        [2, *[3] * 150, 1],
+        pytest.param([2, *[3] * 150, 1], marks=pytest.mark.slow),
     ],
     ids=lambda sizes: f"{len(sizes)} of {sizes[0]}",
 )
