@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-
 pytest.importorskip("matplotlib")
 
 FOLDER = Path(__file__).parent.parent / "docs" / "gallery"

@@ -8,13 +8,15 @@ import os
 import struct
 import sys
 import zlib
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.files import atomic_write, parts, read_array
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["load_digits", "load_mnist", "read_idx", "sample_csv", "write_idx"]
 
@@ -237,6 +239,8 @@ def load_mnist(
     >>> from exactnet.datasets import load_mnist
     >>> X_train, y_train, X_test, y_test = load_mnist(download=True)  # doctest: +SKIP
     """
+    from pathlib import Path  # here, for `import exactnet` to be fast
+
     given = path if path is not None else os.environ.get("EXACTNET_DATA") or None
     folder = Path(given) if given is not None else _cache()
     missing = [name for name in _MNIST if not _path(folder, name).is_file()]
@@ -274,6 +278,8 @@ def unit_interval(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def _cache() -> Path:
+    from pathlib import Path
+
     base = os.environ.get("XDG_CACHE_HOME", "")
     if sys.platform == "darwin":
         folder = Path.home() / "Library" / "Caches"

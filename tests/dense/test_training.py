@@ -523,20 +523,24 @@ def test_no_threads_are_left(np_rng, n_threads):
 
 @pytest.mark.alone
 def test_import_is_quick():
-    """At most 30 ms beyond NumPy's import, with the float half, at the best of some runs.
+    """With the float half 30 ms beyond NumPy's import, or 0.4 of it where the machine is slower.
 
-    The exact half comes with its first use: gmpy2 alone may take that long.
+    At the best of some runs. The exact half comes with its first use: gmpy2 alone may take that
+    long.
     """
     code = (
-        "import numpy, time; start = time.perf_counter(); import exactnet; "
-        "exactnet.Network, exactnet.datasets; print(time.perf_counter() - start); "
-        "import sys; assert not {'gmpy2', 'tqdm'} & set(sys.modules)"
+        "import time; start = time.perf_counter(); import numpy; middle = time.perf_counter(); "
+        "import exactnet; exactnet.Network, exactnet.datasets; "
+        "print(middle - start, time.perf_counter() - middle); "
+        "import sys; assert not {'gmpy2', 'tqdm', 'pathlib'} & set(sys.modules)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    times = []
-    while len(times) < 7 and min(times, default=1) >= 0.03:
-        times.append(float(subprocess.check_output([sys.executable, "-c", code], env=environment)))
-    assert min(times) < 0.03
+    numpys, ours = [], []
+    while len(ours) < 7 and (not ours or min(ours) >= max(0.03, 0.4 * min(numpys))):
+        output = subprocess.check_output([sys.executable, "-c", code], env=environment)
+        for times, seconds in zip((numpys, ours), output.split(), strict=True):
+            times.append(float(seconds))
+    assert min(ours) < max(0.03, 0.4 * min(numpys)), (numpys, ours)
 
 
 def trained_digest(init, dtype, activations, **options):
