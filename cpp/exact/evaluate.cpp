@@ -4,142 +4,27 @@
 //    positively homogeneous, d times the neuron's value can be passed on instead of the value and d
 //    be divided out of the next layer's column. What is left is integer multiply-add. Where common
 //    denominators would grow too large (many rows with unrelated denominators), a layer keeps a
-//    denominator per value and reduces to lowest terms after every addition.
-// 2. When all first-layer rows are multiples of one vector w (this is tested, never assumed),
-//    the network depends on t = w . x only and is piecewise linear in t. Sorted by t, points that
-//    share an activation pattern are neighbours, and on them every neuron is one affine function of
-//    t. Between neighbouring patterns only the neurons that switch are added or taken away.
-// 3. Which of the points a neuron is active at follows from one exact division per neuron and
-//    pattern: its zero crossing.
-//
-// Without a common w every point is a range of its own, and every affine function a constant.
+//    denominator per value and reduces to lowest terms after every addition. (prepared.cpp)
+// 2. Where bounds of its sums allow it, a layer is evaluated in float64, without rounding, or in
+//    words of fixed width. (fixed_width.cpp)
+// 3. When all first-layer rows are multiples of one vector (this is tested, never assumed), points
+//    are sorted along it, and neighbours share what they have in common. (walk.cpp)
 #include "evaluate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "fixed_width.hpp"
+#include "prepared.hpp"
+#include "product.hpp"
+#include "walk.hpp"
+
 namespace exactnet::exact {
 namespace {
-
-/// (slope t + offset) / denominator, denominator > 0.
-struct Affine {
-    Integer slope;
-    Integer offset;
-    Integer denominator = 1;
-    std::size_t cancelled_bits = 0;  // of the denominator when last in lowest terms
-};
-
-/// A layer with, if `fixed`, integer rows over one denominator each. The inputs of such a layer are
-/// the values of the layer before times that layer's denominators.
-struct PreparedLayer {
-    const Layer* layer = nullptr;
-    bool fixed = false;
-    std::vector<Integer> numerators;    // (outputs, inputs)
-    std::vector<Integer> biases;        // (outputs,)
-    std::vector<Integer> denominators;  // (outputs,)
-};
-
-void extend_lcm(Integer& common, mpz_srcptr denominator) {
-    if (mpz_divisible_p(common.get(), denominator) == 0) {
-        mpz_lcm(common.get(), common.get(), denominator);
-    }
-}
-
-/// Puts a layer over one denominator per row, after dividing column i by `column_divisors[i]`.
-/// `check_growth`: give up (fixed = false) when a row's common denominator is much longer than the
-/// denominators of its weights are on average, because then most sums can do with a shorter one.
-PreparedLayer prepare(const Layer& layer, std::span<const Integer> column_divisors,
-                      bool check_growth, base::Monitor& monitor) {
-    PreparedLayer prepared;
-    prepared.layer = &layer;
-    std::vector<Rational> row(layer.inputs);
-    for (std::size_t k = 0; k < layer.outputs; ++k) {
-        std::size_t own_bits = 0, n_terms = 0;  // of the weights' own denominators
-        for (std::size_t i = 0; i < layer.inputs; ++i) {
-            row[i] = layer.weight(k, i);
-            if (row[i].sign() == 0) continue;
-            if (!column_divisors[i].is_one()) row[i] /= Rational(column_divisors[i]);
-            own_bits += mpz_sizeinbase(row[i].den(), 2);
-            ++n_terms;
-            monitor.step(0);
-        }
-        Integer common = layer.biases[k].denominator();
-        for (std::size_t i = 0; i < layer.inputs; ++i) {
-            if (row[i].sign() != 0) extend_lcm(common, row[i].den());
-            if (check_growth && 2 * n_terms * common.bits() > 3 * own_bits + 128 * n_terms) {
-                return prepared;
-            }
-            monitor.step(0);
-        }
-        const auto scale = [&](const Rational& value) {
-            Integer scaled;
-            mpz_divexact(scaled.get(), common.get(), value.den());
-            mpz_mul(scaled.get(), scaled.get(), value.num());
-            return scaled;
-        };
-        for (std::size_t i = 0; i < layer.inputs; ++i) {
-            prepared.numerators.push_back(row[i].sign() == 0 ? Integer() : scale(row[i]));
-        }
-        prepared.biases.push_back(scale(layer.biases[k]));
-        prepared.denominators.push_back(std::move(common));
-    }
-    prepared.fixed = true;
-    return prepared;
-}
-
-std::vector<PreparedLayer> prepare(const Network& network, const Table& points,
-                                   base::Monitor& monitor) {
-    std::vector<PreparedLayer> layers;
-    layers.push_back(prepare(network[0], points.denominators, false, monitor));
-    for (std::size_t l = 1; l < network.size(); ++l) {
-        if (layers.back().fixed) {
-            layers.push_back(prepare(network[l], layers.back().denominators, true, monitor));
-        } else {
-            layers.push_back({&network[l], false, {}, {}, {}});
-        }
-    }
-    return layers;
-}
-
-/// Divides by what all three numbers and `divisor` have in common.
-void cancel(Affine& value, const Integer& divisor) {
-    const Integer common = gcd(gcd(divisor, value.slope), value.offset);
-    if (common.is_one()) return;
-    value.slope = exact_div(value.slope, common);
-    value.offset = exact_div(value.offset, common);
-    value.denominator = exact_div(value.denominator, common);
-}
-
-/// sum += sign * weight * value. Lowest terms would cost two long gcds for each of millions of
-/// additions, so the sum is cancelled only where that shortens it: denominators that extend one
-/// another (the second layer of a construction) leave next to nothing to cancel, those that
-/// alternate (its output layer, whose sum telescopes) cancel as Knuth's TAOCP 4.5.1 has it.
-void add_product(Affine& sum, const Rational& weight, const Affine& value, int sign) {
-    Affine term{value.slope, value.offset, value.denominator};
-    mpz_mul(term.slope.get(), term.slope.get(), weight.num());
-    mpz_mul(term.offset.get(), term.offset.get(), weight.num());
-    mpz_mul(term.denominator.get(), term.denominator.get(), weight.den());
-
-    const Integer g = gcd(sum.denominator, term.denominator);
-    const Integer u = exact_div(term.denominator, g), v = exact_div(sum.denominator, g);
-    const auto combine = [&](Integer& into, const Integer& from) {
-        into *= u;
-        (sign > 0 ? mpz_addmul : mpz_submul)(into.get(), from.get(), v.get());
-    };
-    combine(sum.slope, term.slope);
-    combine(sum.offset, term.offset);
-    sum.denominator *= u;
-    // Were both in lowest terms, only factors of g could be common to the result.
-    if (u.bits() > 128) cancel(sum, g);
-    // They need not be; what that leaves behind is cleared whenever it may have doubled the length.
-    if (sum.denominator.bits() > 2 * sum.cancelled_bits + 128) {
-        cancel(sum, sum.denominator);
-        sum.cancelled_bits = sum.denominator.bits();
-    }
-}
 
 /// The vector w of which all first-layer rows are integer multiples, with the multiples.
 struct CommonDirection {
@@ -180,188 +65,6 @@ Integer dot(const Table& points, std::size_t row, const Integer* weights) {
     return sum;
 }
 
-/// What all threads read: the prepared layers, and the points in order of t.
-struct Problem {
-    std::vector<PreparedLayer> layers;
-    std::vector<std::size_t> order;  // rows of the table
-    std::vector<Integer> t;          // in that order; empty when there is no common direction
-};
-
-/// Walks a range of points through the layers; one per thread.
-class Walker {
-   public:
-    Walker(const Problem& problem, base::Monitor& monitor, const OutputVisitor& visit)
-        : problem_(problem),
-          monitor_(monitor),
-          visit_(visit),
-          levels_(problem.layers.size()),
-          outputs_(problem.layers.back().layer->outputs) {}
-
-    /// Points [begin, end) on which the first layer's pre-activations are `z`. The path through
-    /// the layers is kept in `levels_`, not on the call stack: networks may be deep.
-    void walk(std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
-        const std::size_t n_layers = problem_.layers.size();
-        if (n_layers == 1) return emit(begin, end, z);
-        enter(0, begin, end, z);
-        for (std::size_t l = 0;;) {
-            Level& level = levels_[l];
-            if (level.from == level.end) {
-                if (l == 0) return;
-                --l;
-                continue;
-            }
-            const std::size_t from = level.from;
-            if (from != level.begin) switch_at(l, from, l == 0 ? z : levels_[l - 1].next);
-            level.from = level.next_switch < level.switches.size()
-                             ? level.switches[level.next_switch].at
-                             : level.end;
-            if (l + 2 == n_layers) {
-                emit(from, level.from, level.next);
-            } else {
-                enter(l + 1, from, level.from, level.next);
-                ++l;
-            }
-        }
-    }
-
-   private:
-    struct Switch {
-        std::size_t at;  // first point in the new state
-        std::size_t neuron;
-    };
-    struct Level {
-        std::size_t begin = 0, end = 0;  // the points of the current pattern of the layers below
-        std::size_t from = 0;            // those before it are done
-        std::size_t next_switch = 0;
-        std::vector<char> active;
-        std::size_t n_active = 0;
-        std::vector<Switch> switches;
-        std::vector<Affine> next;  // pre-activations of the next layer
-    };
-
-    void enter(std::size_t l, std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
-        Level& level = levels_[l];
-        level.begin = level.from = begin;
-        level.end = end;
-        level.next_switch = 0;
-        find_switches(l, begin, end, z);
-        accumulate_active(l, z);
-    }
-
-    /// Brings `next` of layer `l` to the pattern that begins at point `at`.
-    void switch_at(std::size_t l, std::size_t at, const std::vector<Affine>& z) {
-        Level& level = levels_[l];
-        const std::size_t first = level.next_switch;
-        std::size_t last = first, still_active = level.n_active;
-        for (; last < level.switches.size() && level.switches[last].at == at; ++last) {
-            level.active[level.switches[last].neuron] != 0 ? --still_active : ++still_active;
-        }
-        const bool update = last - first <= still_active;
-        for (std::size_t k = first; k < last; ++k) {
-            const std::size_t neuron = level.switches[k].neuron;
-            const bool on = level.active[neuron] == 0;
-            level.active[neuron] = on ? 1 : 0;
-            if (update) accumulate(l, neuron, z[neuron], on ? 1 : -1);
-        }
-        level.n_active = still_active;
-        level.next_switch = last;
-        if (!update) accumulate_active(l, z);
-    }
-
-    /// Which neurons of layer `l` are active at point `begin`, and where that changes.
-    void find_switches(std::size_t l, std::size_t begin, std::size_t end,
-                       const std::vector<Affine>& z) {
-        Level& level = levels_[l];
-        level.active.assign(z.size(), 1);
-        level.switches.clear();
-        const bool relu = problem_.layers[l].layer->activation == Activation::relu;
-        for (std::size_t i = 0; relu && i < z.size(); ++i) {
-            monitor_.step(0);
-            const int direction = z[i].slope.sign();
-            if (direction == 0) {
-                level.active[i] = z[i].offset.sign() > 0 ? 1 : 0;
-                continue;
-            }
-            // Positive where t > crossing (rising) or t < crossing (falling), t an integer.
-            const Integer first = direction > 0 ? floor_div(-z[i].offset, z[i].slope) + Integer(1)
-                                                : ceil_div(-z[i].offset, z[i].slope);
-            const auto range = problem_.t.begin();
-            const auto at = static_cast<std::size_t>(
-                std::lower_bound(range + static_cast<std::ptrdiff_t>(begin),
-                                 range + static_cast<std::ptrdiff_t>(end), first) -
-                range);
-            level.active[i] = (direction > 0 ? at == begin : at > begin) ? 1 : 0;
-            if (at > begin && at < end) level.switches.push_back({at, i});
-        }
-        level.n_active =
-            static_cast<std::size_t>(std::count(level.active.begin(), level.active.end(), 1));
-        std::sort(level.switches.begin(), level.switches.end(),
-                  [](const Switch& a, const Switch& b) { return a.at < b.at; });
-    }
-
-    /// next = bias + the contributions of all active neurons of layer `l`.
-    void accumulate_active(std::size_t l, const std::vector<Affine>& z) {
-        const PreparedLayer& to = problem_.layers[l + 1];
-        std::vector<Affine>& next = levels_[l].next;
-        next.resize(to.layer->outputs);
-        for (std::size_t k = 0; k < next.size(); ++k) {
-            next[k].slope = 0;
-            next[k].offset = to.fixed ? to.biases[k] : to.layer->biases[k].numerator();
-            next[k].denominator = to.fixed ? to.denominators[k] : to.layer->biases[k].denominator();
-            next[k].cancelled_bits = next[k].denominator.bits();
-        }
-        for (std::size_t i = 0; i < z.size(); ++i) {
-            if (levels_[l].active[i] != 0) accumulate(l, i, z[i], 1);
-        }
-    }
-
-    /// next += sign * column `i` of layer l + 1 times the value of neuron `i` of layer `l`.
-    void accumulate(std::size_t l, std::size_t i, const Affine& value, int sign) {
-        const PreparedLayer& to = problem_.layers[l + 1];
-        std::vector<Affine>& next = levels_[l].next;
-        const auto add = sign > 0 ? mpz_addmul : mpz_submul;
-        monitor_.step(0);
-        for (std::size_t k = 0; k < next.size(); ++k) {
-            if (to.fixed) {
-                const Integer& weight = to.numerators[k * to.layer->inputs + i];
-                if (weight.sign() == 0) continue;
-                add(next[k].slope.get(), weight.get(), value.slope.get());
-                add(next[k].offset.get(), weight.get(), value.offset.get());
-            } else {
-                const Rational& weight = to.layer->weight(k, i);
-                if (weight.sign() == 0) continue;
-                monitor_.step(0);
-                add_product(next[k], weight, value, sign);
-            }
-        }
-    }
-
-    void emit(std::size_t begin, std::size_t end, const std::vector<Affine>& z) {
-        for (std::size_t p = begin; p < end; ++p) emit(p, z);
-    }
-
-    void emit(std::size_t p, const std::vector<Affine>& z) {
-        const bool relu = problem_.layers.back().layer->activation == Activation::relu;
-        for (std::size_t k = 0; k < z.size(); ++k) {
-            Quotient& output = outputs_[k];
-            output.numerator = z[k].offset;
-            if (z[k].slope.sign() != 0) {
-                mpz_addmul(output.numerator.get(), z[k].slope.get(), problem_.t[p].get());
-            }
-            if (relu && output.numerator.sign() < 0) output.numerator = 0;
-            output.denominator = z[k].denominator;
-        }
-        visit_(problem_.order[p], outputs_);
-        monitor_.step();
-    }
-
-    const Problem& problem_;
-    base::Monitor& monitor_;
-    const OutputVisitor& visit_;
-    std::vector<Level> levels_;
-    std::vector<Quotient> outputs_;
-};
-
 void check(const Network& network, const Table& points) {
     if (network.empty()) throw std::invalid_argument("network: at least one layer is needed");
     std::size_t inputs = points.cols;
@@ -377,19 +80,75 @@ void check(const Network& network, const Table& points) {
     }
 }
 
+/// Whether the walk along a common direction is expected to take less time than evaluation point by
+/// point. Of the walk it assumes that every unit switches wherever it can.
+bool line_pays(const Problem& problem, std::span<const FixedLayer> fixed, const Table& points,
+               base::Monitor& monitor) {
+    const std::size_t n_layers = problem.layers.size();
+    if (fixed.size() < n_layers) return true;
+    // Nanoseconds of an operation with numbers of so many bits, by measurement.
+    const auto multiply = [](double bits) { return 12 + bits / 100; };
+    const auto divide = [](double bits) { return 150 + bits / 10; };
+    const auto log2 = [](double value) { return value > 1 ? std::log2(value) : 0.0; };
+    const auto count = [](std::size_t n) { return static_cast<double>(n); };
+
+    double bits = 0;  // of the inputs of a layer
+    std::int64_t highest = 0;
+    for (std::size_t e = 0; e < points.rows * points.cols; ++e) {
+        if (points.is_small()) {
+            highest |= points.small[e] < 0 ? ~points.small[e] : points.small[e];
+        } else {
+            bits = std::max(bits, count(points.big[e].bits()));
+        }
+        if (e % 65536 == 0) monitor.step(0);
+    }
+    if (points.is_small()) bits = log2(static_cast<double>(highest)) + 1;
+    const double n = count(points.rows);
+    double by_points = 0, along_line = 0, patterns = 1;
+    for (std::size_t l = 0; l < n_layers; ++l) {
+        const FixedLayer& layer = fixed[l];
+        const double inputs = count(layer.inputs), outputs = count(layer.outputs);
+        const double most =
+            *std::max_element(layer.weights.begin(), layer.weights.end(),
+                              [](double a, double b) { return std::abs(a) < std::abs(b); });
+        const double sum_bits = bits + log2(std::abs(most)) + log2(inputs) + 1;
+        const double products = std::ceil(bits / 52) * count(layer.n_limbs);
+        by_points += n * inputs * outputs *
+                     (layer.in_floats && sum_bits < 54 ? 0.2
+                      : products <= 32                 ? 0.7 * products
+                                                       : multiply(sum_bits));
+        if (l > 0) {
+            const double switches = std::min(n, patterns * inputs);
+            along_line += patterns * inputs * (divide(bits) + 2 * outputs * multiply(sum_bits)) +
+                          switches * 2 * outputs * multiply(sum_bits);
+            patterns = std::min(n, patterns * (inputs + 1));
+        }
+        bits = sum_bits;
+    }
+    along_line += n * count(fixed.back().outputs) * multiply(bits);
+    return along_line < by_points;
+}
+
 }  // namespace
 
 void evaluate(const Network& network, const Table& points, std::size_t n_threads,
-              base::Monitor& monitor, const OutputVisitor& visit) {
+              base::Monitor& monitor, const OutputVisitor& visit, Way way) {
     check(network, points);
     Problem problem;
     problem.layers = prepare(network, points, monitor);
+    const std::size_t n_layers = problem.layers.size();
     const PreparedLayer& first = problem.layers.front();
-    const std::size_t width = first.layer->outputs;
+    const PreparedLayer& last = problem.layers.back();
     problem.order.resize(points.rows);
     std::iota(problem.order.begin(), problem.order.end(), std::size_t{0});
 
-    const std::optional<CommonDirection> direction = common_direction(first);
+    std::vector<FixedLayer> fixed;
+    if (way != Way::numbers) fixed = fix_width(problem.layers, monitor);
+    const AddProduct add_product = way == Way::words ? nullptr : products().back();
+    std::optional<CommonDirection> direction;
+    if (way == Way::best || way == Way::line) direction = common_direction(first);
+    if (way == Way::best && direction && !line_pays(problem, fixed, points, monitor))
+        direction.reset();
     if (direction) {
         std::vector<Integer> t(points.rows);
         for (std::size_t r = 0; r < points.rows; ++r) {
@@ -410,38 +169,67 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
         const std::size_t end = points.rows * (task + 1) / n_tasks;
         if (begin == end) return;
         Walker walker(problem, monitor, visit);
-        std::vector<Affine> z(width);
-        for (std::size_t i = 0; i < width; ++i) z[i].denominator = first.denominators[i];
+        std::vector<Affine> z(first.layer->outputs);
         if (direction) {
-            for (std::size_t i = 0; i < width; ++i) {
+            for (std::size_t i = 0; i < z.size(); ++i) {
                 z[i].slope = direction->multiples[i];
                 z[i].offset = first.biases[i];
+                z[i].denominator = first.denominators[i];
             }
             walker.walk(begin, end, z);
             return;
         }
-        for (std::size_t p = begin; p < end; ++p) {
-            for (std::size_t i = 0; i < width; ++i) {
-                z[i].offset = first.biases[i] +
-                              dot(points, problem.order[p], &first.numerators[i * points.cols]);
+        FixedWidth block(fixed, points, add_product, monitor);
+        std::vector<Quotient> outputs(last.layer->outputs);
+        for (std::size_t p = begin; p < end;) {
+            const std::size_t n_rows = std::min(block.block_rows(), end - p);
+            const std::size_t done = block.evaluate(p, n_rows);
+            for (std::size_t r = 0; r < n_rows; ++r, ++p) {
+                if (done == n_layers) {
+                    for (std::size_t k = 0; k < outputs.size(); ++k) {
+                        block.get(r, k, outputs[k].numerator);
+                        if (outputs[k].numerator.sign() < 0 && fixed.back().relu) {
+                            outputs[k].numerator = 0;
+                        }
+                        outputs[k].denominator = last.denominators[k];
+                    }
+                    visit(p, outputs);
+                    monitor.step();
+                    continue;
+                }
+                // On with the sums of the last layer that was done, or those of the first.
+                const std::size_t from = done == 0 ? 0 : done - 1;
+                const PreparedLayer& layer = problem.layers[from];
+                z.resize(layer.layer->outputs);
+                for (std::size_t k = 0; k < z.size(); ++k) {
+                    if (done == 0) {
+                        z[k].offset =
+                            layer.biases[k] + dot(points, p, &layer.numerators[k * points.cols]);
+                    } else {
+                        block.get(r, k, z[k].offset);
+                    }
+                    z[k].denominator = layer.denominators[k];
+                }
+                walker.walk(p, p + 1, z, from);
             }
-            walker.walk(p, p + 1, z);
         }
     });
 }
 
 std::vector<Rational> predict(const Network& network, const Table& points, std::size_t n_threads,
-                              base::Monitor& monitor) {
+                              base::Monitor& monitor, Way way) {
     check(network, points);
     const std::size_t n_outputs = network.back().outputs;
     std::vector<Rational> result(points.rows * n_outputs);
-    evaluate(network, points, n_threads, monitor,
-             [&](std::size_t row, std::span<const Quotient> outputs) {
-                 for (std::size_t k = 0; k < n_outputs; ++k) {
-                     result[row * n_outputs + k] =
-                         Rational(outputs[k].numerator, outputs[k].denominator);
-                 }
-             });
+    evaluate(
+        network, points, n_threads, monitor,
+        [&](std::size_t row, std::span<const Quotient> outputs) {
+            for (std::size_t k = 0; k < n_outputs; ++k) {
+                result[row * n_outputs + k] =
+                    Rational(outputs[k].numerator, outputs[k].denominator);
+            }
+        },
+        way);
     return result;
 }
 

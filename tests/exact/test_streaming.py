@@ -665,10 +665,12 @@ def test_readers_that_reuse_their_memory(rng, threads, processes):
 def test_arrays_written_to_meanwhile(request, rng, form, executor):
     """Once the first part is under way the caller's arrays are of no consequence any more."""
     executor = executor and request.getfixturevalue(executor)
-    weights = [[rng.randint(-99, 99) for _ in range(20)] for _ in range(60)]
-    net = ExactNetwork.from_arrays([weights, [[1] * 60]], [[0] * 60, [0]])
-    X = np.array([[rng.randrange(100) for _ in range(20)] for _ in range(3000)]).astype(form)
-    y = np.maximum(X @ np.array(weights).T, 0).sum(axis=1)
+    width, n = 3000, 6000  # for more than the 20 ms after which progress is told
+    weights = [[rng.randint(-99, 99) for _ in range(20)] for _ in range(width)]
+    net = ExactNetwork.from_arrays([weights, [[1] * width]], [[0] * width, [0]])
+    X = np.array([[rng.randrange(100) for _ in range(20)] for _ in range(n)]).astype(form)
+    y = np.maximum(X.astype(float) @ np.array(weights, dtype=float).T, 0).sum(axis=1)
+    y = y.astype(form)
     y[-1] += 1
     shares = []
 
@@ -678,4 +680,4 @@ def test_arrays_written_to_meanwhile(request, rng, form, executor):
 
     report = verify(net, X, y, executor=executor, progress=write)
     assert min(shares) < 1
-    assert findings(report) == (3000, 1, 2999, 1)
+    assert findings(report) == (n, 1, n - 1, 1)

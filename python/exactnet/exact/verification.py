@@ -83,9 +83,9 @@ def verify(
     The C++ evaluator takes any ReLU network of rational parameters, of any depth. It has integers
     and tables of data in common with the constructions and nothing else: none of them, nor
     `ExactNetwork.extend`, asks it for a number that goes into a network. It is fastest where all
-    first-layer rows are multiples of one vector, as in all networks of `memorize`; others are
-    evaluated point by point, which for wide layers of long rationals takes about a hundred times
-    longer.
+    first-layer rows are multiples of one vector, as in most networks of `memorize`, and where sums
+    are of few digits, as in integer networks and in those of floats; others are evaluated point by
+    point in numbers of any length, which for wide layers takes a hundred times longer.
 
     Parameters
     ----------
