@@ -259,16 +259,24 @@ def test_cancelling_sums_are_not_exact():
     assert certificate(network, [[2**51, 2**51, 1]]).exact
 
 
-def test_the_worst_point_counts(rng):
-    """In whatever part of the data it lies; parts are of some thousand points here."""
-    network = ExactNetwork.from_arrays([np.eye(300, dtype=int)], [[1] * 300])
-    X = np.ones((6000, 300), dtype=np.int64)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint32])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_the_worst_point_counts(copies, dtype):
+    """In whatever part of the data it lies, and in whichever of several units of its weights."""
+    weights = [np.tile(np.eye(60, dtype=int), (copies, 1)), np.ones((2, 60 * copies), dtype=int)]
+    weights[1][1, :60] = -1
+    network = ExactNetwork.from_arrays(weights[:1], [[1 - k // 60 for k in range(60 * copies)]])
+    deep = ExactNetwork.from_arrays(weights, [[0] * 60 * copies, [3, 4]])
+    X = np.ones((6000, 60), dtype=dtype)
     for row in (0, 1700, 1800, 5999):
         X[row, 7] = 1000 + row
         proof = certificate(network, X)
-        assert (proof.bound, proof.exact, proof.n_points) == (1001 + row, True, 6000)
-        X[row, 7] = 2**53
-        assert not certificate(network, X).exact
+        largest = 1000 + row + max(1, copies - 2)
+        assert (proof.bound, proof.exact, proof.n_points) == (largest, True, 6000)
+        assert certificate(deep, X).bound == (1059 + row) * copies + 4
+        if dtype == np.int64:
+            X[row, 7] = 2**53
+            assert not certificate(network, X).exact
         X[row, 7] = 1
 
 

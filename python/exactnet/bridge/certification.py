@@ -10,18 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from exactnet.base.checks import choice
+from exactnet.base.files import parts
 from exactnet.base.progress import ProgressOption, reporting
 from exactnet.base.tables import count
 from exactnet.dense.network import Network
 from exactnet.exact.data import Table, as_points
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.parameters import ACTIVATIONS
-from exactnet.exact.rationals import LIMITS, float_parts, to_floats, trailing_zeros
+from exactnet.exact.rationals import LIMITS, float_parts, object_array, to_floats, trailing_zeros
 
 Array = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.int64]
 
 _EXACT = LIMITS["float64"]  # sums computed here are exact below this
+_BLOCK = 2**18  # numbers that a part of the points and its sums take
 _NO_BIT = 2**40  # beyond all exponents, also when added to one
 _EXPONENTS = {"float32": (-126, 127), "float64": (-1022, 1023)}  # of normal numbers
 
@@ -110,7 +112,7 @@ def certificate(
     """
     choice(dtype, tuple(LIMITS), "dtype")
     layers, activations, last_bits, normal = _parameters(network, dtype)
-    table = as_points(X)
+    table = _as_points(X)
     if table.shape[1] != layers[0][0].shape[1]:
         raise ValueError(
             f"X has {table.shape[1]} features but the network takes {layers[0][0].shape[1]}"
@@ -118,35 +120,70 @@ def certificate(
     n, limit = table.shape[0], LIMITS[dtype]
     low, high = _EXPONENTS[dtype]
     bound = 0.0
-    input_units, normal_inputs = _columns(table, dtype)
+    units, normal_inputs = _columns(table, dtype)
     normal = normal and normal_inputs
-    magnitudes = [(np.abs(W).T, np.abs(b)) for W, b in layers]
+    sums = []
+    for (W, b), (w_bits, b_bits) in zip(layers, last_bits, strict=True):
+        # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of their
+        # magnitudes is below 2**53 multiples, the one computed here is exact, too.
+        units = np.minimum((w_bits + units).min(axis=1), b_bits)
+        sums.append(_Sums(W, b, units))
     widest = max(W.shape[0] + W.shape[1] for W, _ in layers)
-    # few enough for little memory, and for a product of matrices to end before Ctrl-C has to wait
-    rows = max(1, min(2**20 // widest, 2**26 // max(W.size for W, _ in layers)))
+    # few enough for caches, and for a product of matrices to end before Ctrl-C has to wait
+    rows = max(1, min(_BLOCK // widest, 2**26 // max(W.size for W, _ in layers)))
     with reporting(progress, "certifying") as tell:
         for begin in range(0, n, rows):
-            h, units = _inputs(table, slice(begin, begin + rows)), input_units
-            for (W, b), (abs_W, abs_b), (w_bits, b_bits), activation in zip(
-                layers, magnitudes, last_bits, activations, strict=True
-            ):
-                # All terms of a unit's sum are multiples of 2**units of it. As long as the sum of
-                # their magnitudes is below 2**53 multiples, the one computed here is exact, too.
-                units = np.minimum((w_bits + units).min(axis=1), b_bits)
-                with np.errstate(over="ignore"):
-                    sums = (np.abs(h) @ abs_W + abs_b).max(axis=0)
-                    multiples = float(np.ldexp(sums, -units).max())
+            h, positive = _inputs(table, slice(begin, begin + rows)), False
+            for k, (of, activation) in enumerate(zip(sums, activations, strict=True)):
+                multiples, largest = of.largest(h if positive else np.abs(h), bound, 2.0**high)
                 bound = max(bound, multiples)
-                used = units < _NO_BIT // 2
-                in_range = (units[used] >= low).all() and (sums < 2.0**high).all()
-                if multiples >= _EXACT or not in_range:
+                if multiples >= _EXACT or largest >= 2.0**high or (of.units < low).any():
                     return FloatCertificate(_rounded(bound), limit, exact=False, n_points=n)
-                h = h @ W.T + b
-                if activation == "relu":
-                    h = np.maximum(h, 0)
+                if k + 1 < len(sums):
+                    positive = activation == "relu"
+                    h = of.values(h, positive)
             if tell is not None:
                 tell(min(1.0, (begin + rows) / n))
     return FloatCertificate(_rounded(bound), limit, exact=normal and bound < limit, n_points=n)
+
+
+class _Sums:
+    """The sums of a layer; units of equal weights, which constructions have, share products.
+
+    `units` are the exponents of which each sum's terms are multiples.
+    """
+
+    def __init__(self, W: Array, b: Array, units: Bits) -> None:
+        rows: dict[bytes, int] = {}
+        self._row = np.array([rows.setdefault(row.tobytes(), len(rows)) for row in W])
+        different = np.unique(self._row, return_index=True)[1]
+        self._W, self._abs_W = W[different].T, np.abs(W[different]).T
+        self._b, self._abs_b, self.units = b, np.abs(b), units
+
+    def largest(self, magnitudes: Array, bound: float, too_large: float) -> tuple[float, float]:
+        """Return the largest sum of magnitudes, in multiples of its unit and as it is.
+
+        Sums that no point can bring beyond these limits are not computed: then either number is
+        just one within its limit.
+        """
+        with np.errstate(over="ignore"):
+            sums = (magnitudes.max(axis=0) @ self._abs_W)[self._row] + self._abs_b  # or less
+            multiples = np.ldexp(sums, -self.units)
+            beyond = (multiples > bound) | (sums >= too_large)
+            if beyond.any():
+                rows, place = np.unique(self._row[beyond], return_inverse=True)
+                most = (magnitudes @ self._abs_W[:, rows]).max(axis=0)
+                sums[beyond] = most[place] + self._abs_b[beyond]
+                multiples = np.ldexp(sums, -self.units)
+        return float(multiples[beyond].max(initial=0.0)), float(sums.max())
+
+    def values(self, h: Array, relu: bool) -> Array:
+        """Return the layer's outputs."""
+        z: Array = h @ self._W
+        if z.shape[1] < len(self._row):
+            z = z[:, self._row]
+        z += self._b
+        return np.maximum(z, 0, out=z) if relu else z
 
 
 def _rounded(bound: float) -> int:
@@ -171,18 +208,7 @@ def _parameters(
         activations = list(parameters.activations)
         layers = []
         for k, (W, b) in enumerate(zip(parameters.weights, parameters.biases, strict=True)):
-            floats = []
-            for name, array in (("weights", W), ("biases", b)):
-                values = to_floats(array)
-                for value, exact in zip(values.ravel().tolist(), array.ravel(), strict=True):
-                    # the nearest float is the number itself (comparing it with an mpq is slow)
-                    if not math.isfinite(value) or value.as_integer_ratio() != (
-                        exact.numerator,
-                        exact.denominator,
-                    ):
-                        raise ValueError(f"{name}[{k}] holds {exact!s:.60}, which is no float64")
-                floats.append(values)
-            layers.append((floats[0], floats[1]))
+            layers.append((_as_floats(W, f"weights[{k}]"), _as_floats(b, f"biases[{k}]")))
     else:
         raise TypeError(
             f"network must be an ExactNetwork or a Network, not {type(network).__name__}"
@@ -205,6 +231,37 @@ def _parameters(
     return copies, activations, last_bits, normal
 
 
+def _as_points(X: Any) -> Table:
+    """Return points as the function of this name does, but pixels in the memory they take."""
+    if type(X) is np.ndarray and X.dtype.kind == "u" and X.itemsize <= 4 and X.ndim == 2 and X.size:
+        return Table(X.copy(), [1] * X.shape[1])
+    return as_points(X)
+
+
+def _as_floats(array: npt.NDArray[Any], name: str) -> Array:
+    """Return an array of mpq as float64; ValueError if one is none."""
+    rows: dict[bytes, int] = {}  # by the objects in them, of which constructions have few
+    matrix = array.reshape(len(array), -1)
+    place = [rows.setdefault(row.tobytes(), len(rows)) for row in matrix]
+    cells = matrix[np.unique(place, return_index=True)[1]].ravel().tolist()
+    keys = list(map(id, cells))
+    exact = dict(zip(keys, cells, strict=True))
+    try:
+        floats = list(map(float, exact.values()))
+        same = list(map(int, floats)) == list(exact.values())
+    except OverflowError:
+        same = False
+    if not same:  # not all are integers
+        floats = to_floats(object_array(list(exact.values()))).tolist()
+        for value, number in zip(floats, exact.values(), strict=True):
+            ratio = number.numerator, number.denominator
+            if not math.isfinite(value) or value.as_integer_ratio() != ratio:
+                raise ValueError(f"{name} holds {number!s:.60}, which is no float64")
+    float_of = dict(zip(exact, floats, strict=True))
+    different = np.array(list(map(float_of.__getitem__, keys)))
+    return np.asarray(different.reshape(len(rows), -1)[place].reshape(array.shape))
+
+
 def _columns(table: Table, dtype: str) -> tuple[Bits, bool]:
     """Return the last bit that occurs in every column, and whether all numbers are 0 or normal.
 
@@ -212,9 +269,11 @@ def _columns(table: Table, dtype: str) -> tuple[Bits, bool]:
     """
     units = np.full(table.shape[1], _NO_BIT)
     normal = True
-    for c, denominator in enumerate(table.denominators):
+    unions = np.zeros(table.shape[1], dtype=table.numerators.dtype)
+    for part in parts(table.numerators):
+        unions |= np.bitwise_or.reduce(np.abs(table.numerators[part]), axis=0)
+    for c, (denominator, union) in enumerate(zip(table.denominators, unions.tolist(), strict=True)):
         column, power = table.numerators[:, c], denominator.bit_length() - 1
-        union = int(np.bitwise_or.reduce(np.abs(column)))
         if not union:
             continue
         units[c] = (union & -union).bit_length() - 1 - power
@@ -244,7 +303,9 @@ def _inputs(table: Table, rows: slice) -> Array:
         result = np.array([[n / d for n in column] for column, d in columns]).T
     else:
         powers = np.array([d.bit_length() - 1 for d in table.denominators])
-        result = np.ldexp(numerators.astype(np.float64), -powers)
+        result = numerators.astype(np.float64)
+        if powers.any():
+            result = np.ldexp(result, -powers)
     return result
 
 
