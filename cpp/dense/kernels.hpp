@@ -3,7 +3,8 @@
 // Every matrix of the core is kept in panels: panel p holds the columns p * width ...
 // (p + 1) * width - 1 as rows of `width` numbers, padded with columns of zeros. Weights are
 // (inputs, outputs), activations and their gradients (samples, units). A product then reads both
-// its factors front to back, whatever their sizes, and a row of a panel fills whole vectors.
+// its factors front to back, whatever their sizes, and a row of a panel fills whole vectors. Layers
+// of few units, in training, have one panel of fewer columns: see panel_width.
 //
 // Every sum over inputs or samples runs in an order that does not depend on the vector length: all
 // instruction sets with fused multiply-add give the same bits.
@@ -67,6 +68,8 @@ struct Parameters {
     T* sums;      // of sparse updates with momentum: zero before and after; else null
     std::size_t panel_stride;
     std::size_t n_panels;
+    T* biases = nullptr;         // where a narrow update changes them, too,
+    T* bias_velocity = nullptr;  // with their velocity
 };
 
 template <class T>
@@ -102,9 +105,11 @@ struct Kernels {
     void (*optimize)(std::size_t n, const T* gradients, T* weights, T* first, T* second,
                      Rule<T> rule);
 
-    /// Writes rows k_begin ... k_end - 1, multiples of width, of W as columns of its transpose.
-    void (*transpose)(std::size_t k_begin, std::size_t k_end, const T* w, std::size_t w_stride,
-                      std::size_t n_panels, T* transposed, std::size_t transposed_stride);
+    /// Writes rows k_begin ... k_end - 1 of W, in panels of w_width columns, as columns of its
+    /// transpose, in panels of t_width; k_begin is a multiple of width.
+    void (*transpose)(std::size_t k_begin, std::size_t k_end, std::size_t columns, const T* w,
+                      std::size_t w_width, std::size_t w_stride, T* transposed, std::size_t t_width,
+                      std::size_t t_stride);
 
     /// z, in place; n is a multiple of width / 2. Not for softmax.
     void (*activate)(Activation activation, T* z, std::size_t n);
@@ -119,7 +124,30 @@ struct Kernels {
     /// out[r] = bias[r] + sum over k of weights[r * n_k + k] x[k], for one unaligned sample.
     void (*dot_rows)(const T* weights, const T* bias, const T* x, std::size_t rows, std::size_t n_k,
                      T* out);
+
+    /// As `product` and `update`, of W in one panel of panel_width columns, less than width.
+    void (*narrow_product)(std::size_t columns, std::size_t m, std::size_t n_k, View<T> a,
+                           const T* w, const T* bias, T* z);
+    void (*narrow_update)(std::size_t columns, std::size_t m, std::size_t k_begin,
+                          std::size_t k_end, View<T> a, const T* d, Parameters<T> parameters,
+                          Step<T> step);
 };
+
+/// So many numbers, rounded up to vectors.
+template <class T>
+std::size_t whole_vectors(const Kernels<T>& kernels, std::size_t n) {
+    const std::size_t last = kernels.width / 2 - 1;  // a power of two, less 1
+    return (n + last) & ~last;
+}
+
+/// Columns of the only panel that so many fit into: 4, or those of a vector; else width.
+template <class T>
+std::size_t panel_width(const Kernels<T>& kernels, std::size_t columns) {
+    constexpr std::size_t least = 4;
+    const std::size_t half = kernels.width / 2;
+    if (columns <= least && least < kernels.width) return least;
+    return columns <= half && half > least ? half : kernels.width;
+}
 
 /// Instruction sets by name, fastest first, that this processor can run.
 std::vector<std::string> supported_isas();

@@ -93,6 +93,7 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
                           Targets<T> targets, const std::uint32_t* samples, double* losses) {
     const Activation activation = layer_.activation;
     const std::size_t n = layer_.outputs, stride = values.stride(), m = end - begin;
+    const std::size_t whole = whole_vectors(kernels_, m * values.width());
     const bool softmax = activation.kind == ActivationKind::softmax;
     const bool entropy = loss_ == Loss::cross_entropy, poisson_loss = loss_ == Loss::poisson;
 
@@ -124,7 +125,7 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
                          sum_.data() + begin);
     } else {
         for (std::size_t p = 0; p < values.count(); ++p) {
-            kernels_.activate(activation, values.at(p, begin), m * values.width());
+            kernels_.activate(activation, values.at(p, begin), whole);
         }
     }
     if (entropy && softmax) {
@@ -179,7 +180,7 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
     if (!entropy && !poisson_loss && !softmax) {
         for (std::size_t p = 0; p < values.count(); ++p) {
             kernels_.multiply_derivative(activation, values.at(p, begin), deltas->at(p, begin),
-                                         m * values.width());
+                                         whole);
         }
     }
 }

@@ -60,22 +60,24 @@ inline std::size_t round_up(std::size_t n, std::size_t unit) {
 }
 
 /// A matrix (rows, columns) in panels of columns; see kernels.hpp. Whole squares of width x width
-/// numbers are kept, so that transposing needs no special edge.
+/// numbers are kept, or `rows_unit` rows of narrow panels, so that kernels need no special edge.
 template <class T>
 class Panels {
    public:
     Panels() = default;
-    Panels(std::size_t rows, std::size_t columns, std::size_t width)
+    Panels(std::size_t rows, std::size_t columns, std::size_t width, std::size_t rows_unit = 1)
         : rows_(rows),
           columns_(columns),
           width_(width),
           count_((columns + width - 1) / width),
-          stride_(round_up(rows, width) * width),
+          stride_(round_up(rows, std::max(width, rows_unit)) * width),
           data_(count_ * stride_) {}
 
     T* data() noexcept { return data_.data(); }
     const T* data() const noexcept { return data_.data(); }
     std::size_t size() const noexcept { return data_.size(); }
+    /// Numbers up to the end of the last row.
+    std::size_t used() const noexcept { return count_ == 1 ? rows_ * width_ : data_.size(); }
     std::size_t rows() const noexcept { return rows_; }
     std::size_t columns() const noexcept { return columns_; }
     std::size_t width() const noexcept { return width_; }
@@ -135,9 +137,12 @@ class Panels {
 template <class T>
 struct PackedLayer {
     PackedLayer(const Layer<T>& layer, const Kernels<T>& kernels, Poll poll = {})
+        : PackedLayer(layer, kernels, kernels.width, poll) {}
+    /// In panels of another width.
+    PackedLayer(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t width, Poll poll)
         : source(layer),
-          weights(layer.inputs, layer.outputs, kernels.width),
-          biases(round_up(layer.outputs, kernels.width)) {
+          weights(layer.inputs, layer.outputs, width, kernels.width),
+          biases(round_up(layer.outputs, std::max(width, kernels.width / 2))) {
         read(poll);
     }
 
@@ -168,6 +173,10 @@ std::size_t work_of(const std::vector<Layer<T>>& layers) {
 template <class T>
 void product(const Kernels<T>& kernels, std::size_t m, View<T> a, const Panels<T>& w, const T* bias,
              Panels<T>& z, std::size_t row, Poll& poll) {
+    if (w.width() != kernels.width) {
+        kernels.narrow_product(w.width(), m, w.rows(), a, w.data(), bias, z.at(0, row));
+        return poll.done(m * w.rows() * w.width());
+    }
     const std::size_t work = m * w.rows() * kernels.width;  // of a panel
     // without a division where one call will do
     const std::size_t most =

@@ -32,9 +32,9 @@ void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_se
                     level.values, rows.begin, poll);
         }
         if (l + 1 == levels_.size()) break;
+        const std::size_t n = whole_vectors(kernels_, m * level.values.width());
         for (std::size_t p = 0; p < level.values.count(); ++p) {
-            kernels_.activate(packed.source.activation, level.values.at(p, rows.begin),
-                              m * kernels_.width);
+            kernels_.activate(packed.source.activation, level.values.at(p, rows.begin), n);
         }
         if (level.mask.size() != 0) drop(l, first, rows, dropout_seed);
     }
@@ -53,7 +53,7 @@ const Panels<T>& Trainer<T>::inputs_of(std::size_t l) const {
 template <class T>
 void Trainer<T>::drop(std::size_t l, std::size_t first, Range rows, std::uint64_t seed) {
     Level& level = levels_[l];
-    const std::size_t width = kernels_.width, n = level.packed.source.outputs;
+    const std::size_t width = level.values.width(), n = level.packed.source.outputs;
     const double rate = optimizer_.dropout[l];
     const auto threshold = static_cast<std::uint64_t>(rate * 65536);
     const T kept = static_cast<T>(1 / (1 - static_cast<double>(threshold) / 65536));
@@ -82,15 +82,16 @@ void Trainer<T>::backward(Range rows, Poll& poll) {
         Level &level = levels_[l], &below = levels_[l - 1];
         product(kernels_, m, level.deltas.view(rows.begin), level.transposed,
                 static_cast<const T*>(nullptr), below.deltas, rows.begin, poll);
+        const std::size_t n = m * below.values.width();
         for (std::size_t p = 0; p < below.deltas.count(); ++p) {
             if (below.mask.size() != 0) {
                 const T* const mask = below.mask.at(p, rows.begin);
                 T* const d = below.deltas.at(p, rows.begin);
-                for (std::size_t k = 0; k < m * kernels_.width; ++k) d[k] *= mask[k];
+                for (std::size_t k = 0; k < n; ++k) d[k] *= mask[k];
             }
-            kernels_.multiply_derivative(below.packed.source.activation,
-                                         below.values.at(p, rows.begin),
-                                         below.deltas.at(p, rows.begin), m * kernels_.width);
+            kernels_.multiply_derivative(
+                below.packed.source.activation, below.values.at(p, rows.begin),
+                below.deltas.at(p, rows.begin), whole_vectors(kernels_, n));
         }
     }
 }
@@ -99,9 +100,11 @@ void Trainer<T>::backward(Range rows, Poll& poll) {
 /// rows after others, so that poll has its turns.
 template <class T>
 void Trainer<T>::pass(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll poll) {
-    constexpr std::size_t fewest = 96;  // which make up for another look at all weights
-    const std::size_t most =
-        rows.end - rows.begin <= fewest ? fewest : std::max(fewest, Poll::unit / work_);
+    // which make up for another look at all weights, and are whole vectors of narrow layers
+    constexpr std::size_t fewest = 96;
+    const std::size_t most = rows.end - rows.begin <= fewest
+                                 ? fewest
+                                 : std::max(fewest, Poll::unit / work_ / rows_unit_ * rows_unit_);
     Level& last = levels_.back();
     for (std::size_t begin = rows.begin; begin < rows.end; begin += most) {
         const Range part{begin, std::min(rows.end, begin + most)};

@@ -22,40 +22,39 @@ template <class T>
 void Trainer<T>::step_rows(std::size_t l, std::size_t m, Range rows,
                            const Parameters<T>& parameters, Step<T> step, Poll& poll) {
     const Panels<T>& d = levels_[l].deltas;
-    const std::size_t width = kernels_.width;
-    const bool sparse = l == 0 && sparse_;
-    const std::size_t work = m * width;  // of a row in a panel
-    if (work * (rows.end - rows.begin) * parameters.n_panels < Poll::unit) {
-        // all at once
+    const bool sparse = l == 0 && sparse_, narrow = levels_[l].narrow(kernels_);
+    const auto some = [&](std::size_t begin, std::size_t end, const T* deltas,
+                          const Parameters<T>& part) {
         if (sparse) {
-            kernels_.sparse_update(m, levels_[l].packed.weights.rows(), rows.begin / sparse_block,
-                                   (rows.end + sparse_block - 1) / sparse_block, rows_.data(),
-                                   d.data(), d.stride(), parameters, step);
+            kernels_.sparse_update(m, levels_[l].packed.weights.rows(), begin / sparse_block,
+                                   (end + sparse_block - 1) / sparse_block, rows_.data(), deltas,
+                                   d.stride(), part, step);
+        } else if (narrow) {
+            kernels_.narrow_update(d.width(), m, begin, end, inputs_of(l).view(), deltas, part,
+                                   step);
         } else {
-            kernels_.update(m, rows.begin, rows.end, inputs_of(l).view(), d.data(), d.stride(),
-                            parameters, step);
+            kernels_.update(m, begin, end, inputs_of(l).view(), deltas, d.stride(), part, step);
         }
-        return;
+    };
+    const std::size_t work = m * d.width();  // of a row in a panel
+    if (work * (rows.end - rows.begin) * parameters.n_panels < Poll::unit) {
+        return some(rows.begin, rows.end, d.data(), parameters);
     }
     constexpr std::size_t panels = 2;  // at a time, as the sparse kernel takes them
-    const std::size_t most = sparse ? sparse_block : width;
+    const std::size_t most = sparse ? sparse_block : kernels_.width;
     for (std::size_t p = 0; p < parameters.n_panels; p += panels) {
         const auto at = [&](T* data) {
             return data != nullptr ? data + p * parameters.panel_stride : nullptr;
         };
-        const Parameters<T> part{at(parameters.weights), at(parameters.velocity),
-                                 at(parameters.sums), parameters.panel_stride,
-                                 std::min(panels, parameters.n_panels - p)};
+        Parameters<T> part = parameters;
+        part.weights = at(parameters.weights);
+        part.velocity = at(parameters.velocity);
+        part.sums = at(parameters.sums);
+        part.n_panels = std::min(panels, parameters.n_panels - p);
         for (std::size_t k = rows.begin; k < rows.end; k += most) {
             const std::size_t end = std::min(rows.end, k + most);
-            const T* const deltas = d.data() + p * d.stride();
-            if (sparse) {
-                kernels_.sparse_update(m, levels_[l].packed.weights.rows(), k / sparse_block,
-                                       k / sparse_block + 1, rows_.data(), deltas, d.stride(), part,
-                                       step);
-            } else {
-                kernels_.update(m, k, end, inputs_of(l).view(), deltas, d.stride(), part, step);
-            }
+            some(k, end, d.data() + p * d.stride(), part);
+            part.biases = nullptr;  // once is enough
             poll.done(work * (end - k) * part.n_panels);
         }
     }
@@ -69,16 +68,21 @@ void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t, Poll poll) {
     for (std::size_t l = levels_.size(); l-- > 0;) {
         Level& level = levels_[l];
         Panels<T>& w = level.packed.weights;
-        const Parameters<T> weights{w.data(), or_null(level.first), or_null(level.sums), w.stride(),
-                                    w.count()};
+        Parameters<T> weights{w.data(), or_null(level.first), or_null(level.sums), w.stride(),
+                              w.count()};
         const Panels<T>& d = level.deltas;
         const Range rows = rows_of(l, t);
+        const bool narrow = level.narrow(kernels_);
+        T *const biases = level.packed.biases.data(), *const velocity = or_null(level.bias_first);
+        if (narrow && rows.begin == 0) {
+            weights.biases = biases;
+            weights.bias_velocity = velocity;
+        }
         step_rows(l, m, rows, weights, step, poll);
         transpose(level, rows);
-        if (t == 0) {
-            const Parameters<T> biases{level.packed.biases.data(), or_null(level.bias_first),
-                                       nullptr, kernels_.width, w.count()};
-            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, step);
+        if (t == 0 && !narrow) {
+            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(),
+                            {biases, velocity, nullptr, kernels_.width, w.count()}, step);
         }
     }
 }
@@ -91,13 +95,14 @@ void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t, Poll poll) {
     Step<T> gradient;
     gradient.kind = Step<T>::Kind::gradient;
     gradient.scale = scale;
-    const std::size_t width = kernels_.width;
     for (std::size_t l = levels_.size(); l-- > 0;) {
         Level& level = levels_[l];
         Panels<T>&g = level.gradients, &w = level.packed.weights;
         const Panels<T>& d = level.deltas;
-        const Parameters<T> into{g.data(), nullptr, nullptr, g.stride(), g.count()};
+        Parameters<T> into{g.data(), nullptr, nullptr, g.stride(), g.count()};
         const Range rows = rows_of(l, t);
+        const bool narrow = level.narrow(kernels_);
+        if (narrow && rows.begin == 0) into.biases = level.bias_gradients.data();
         if (l == 0 && sparse_) {
             for (std::size_t p = 0; p < g.count(); ++p) {  // the kernel adds to what is there
                 std::fill(g.at(p, rows.begin), g.at(p, rows.end), T(0));
@@ -106,14 +111,16 @@ void Trainer<T>::accumulate(std::size_t m, T scale, std::size_t t, Poll poll) {
         step_rows(l, m, rows, into, gradient, poll);
         if (optimizer_.alpha != 0) {
             for (std::size_t p = 0; p < g.count(); ++p) {
-                kernels_.penalize((rows.end - rows.begin) * width, w.at(p, rows.begin),
-                                  g.at(p, rows.begin), optimizer_.alpha, optimizer_.p);
+                kernels_.penalize(whole_vectors(kernels_, (rows.end - rows.begin) * w.width()),
+                                  w.at(p, rows.begin), g.at(p, rows.begin), optimizer_.alpha,
+                                  optimizer_.p);
             }
         }
-        if (t == 0) {
-            const Parameters<T> biases{level.bias_gradients.data(), nullptr, nullptr, width,
-                                       w.count()};
-            kernels_.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(), biases, gradient);
+        if (t == 0 && !narrow) {
+            kernels_.update(
+                m, 0, 1, {one, 0, 0}, d.data(), d.stride(),
+                {level.bias_gradients.data(), nullptr, nullptr, kernels_.width, w.count()},
+                gradient);
         }
     }
 }
@@ -146,13 +153,13 @@ void Trainer<T>::apply(double rate, T factor, std::size_t t) {
     for (Level& level : levels_) {
         Panels<T>& w = level.packed.weights;
         const Range squares = share((w.rows() + width - 1) / width, t);
-        const std::size_t n = (squares.end - squares.begin) * width * width;
+        const std::size_t n = (squares.end - squares.begin) * width * w.width();
         for (std::size_t p = 0; p < w.count(); ++p) {
-            const std::size_t offset = p * w.stride() + squares.begin * width * width;
+            const std::size_t offset = p * w.stride() + squares.begin * width * w.width();
             kernels_.optimize(n, level.gradients.data() + offset, w.data() + offset,
                               at(level.first, offset), at(level.second, offset), rule);
         }
-        transpose(level, {squares.begin * width, squares.end * width});
+        transpose(level, {squares.begin * width, std::min(squares.end * width, w.rows())});
         if (t == 0) {
             kernels_.optimize(level.packed.biases.size(), level.bias_gradients.data(),
                               level.packed.biases.data(), at(level.bias_first, 0),

@@ -8,13 +8,19 @@
 #include <utility>
 
 namespace exactnet::dense {
+namespace {
+
+/// Multiply-adds of forward passes between two calls of `poll`: a fraction of a millisecond.
+constexpr std::size_t turn_work = std::size_t{1} << 19;
+
+}  // namespace
 
 template <class T>
-Trainer<T>::Level::Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size,
-                         Poll poll)
-    : packed(layer, kernels, poll),
-      values(batch_size, layer.outputs, kernels.width),
-      deltas(batch_size, layer.outputs, kernels.width) {}
+Trainer<T>::Level::Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t width,
+                         std::size_t batch_size, Poll poll)
+    : packed(layer, kernels, width, poll),
+      values(batch_size, layer.outputs, width, kernels.width),
+      deltas(batch_size, layer.outputs, width, kernels.width) {}
 
 template <class T>
 Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Data<T> data,
@@ -30,15 +36,22 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
       losses_(options.batch_size),
       work_(work_of(layers)),
       team_(options.n_threads) {
-    const std::size_t width = kernels.width, batch_size = batch_size_;
+    const std::size_t unit = kernels.width, batch_size = batch_size_;
     const Optimizer& optimizer = optimizer_;
     levels_.reserve(layers.size());
     for (const Layer<T>& layer : layers) {
-        Level& level = levels_.emplace_back(layer, kernels, batch_size, poll);
+        const bool sparse = sparse_ && levels_.empty();
+        const bool wide = sparse || layer.activation.kind == ActivationKind::softmax;
+        const std::size_t width = wide ? unit : panel_width(kernels, layer.outputs);
+        Level& level = levels_.emplace_back(layer, kernels, width, batch_size, poll);
+        rows_unit_ = std::max(rows_unit_, unit / 2 / std::min(width, unit / 2));
         if (levels_.size() > 1) {
-            level.transposed = Panels<T>(layer.outputs, layer.inputs, width);
+            const std::size_t below = levels_[levels_.size() - 2].values.width();
+            level.transposed = Panels<T>(layer.outputs, layer.inputs, below, unit);
         }
-        const auto like_weights = [&] { return Panels<T>(layer.inputs, layer.outputs, width); };
+        const auto like_weights = [&] {
+            return Panels<T>(layer.inputs, layer.outputs, width, unit);
+        };
         if (optimizer.has_first()) {
             level.first = like_weights();
             level.bias_first = Buffer<T>(level.packed.biases.size());
@@ -55,8 +68,8 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         }
         const std::size_t l = levels_.size() - 1;
         if (l < optimizer.dropout.size() && optimizer.dropout[l] != 0) {
-            level.mask = Panels<T>(batch_size, layer.outputs, width);
-            level.dropped = Panels<T>(batch_size, layer.outputs, width);
+            level.mask = Panels<T>(batch_size, layer.outputs, width, unit);
+            level.dropped = Panels<T>(batch_size, layer.outputs, width, unit);
         }
         poll.done(batch_size * layer.outputs + layer.inputs * layer.outputs);
     }
@@ -64,7 +77,8 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
     if (sparse_) {
         rows_.resize(batch_size);
     } else {
-        batch_ = Panels<T>(batch_size, layers.front().inputs, width);
+        const std::size_t inputs = layers.front().inputs;
+        batch_ = Panels<T>(batch_size, inputs, panel_width(kernels, inputs));
     }
     std::iota(order_.begin(), order_.end(), 0U);
     save(epoch_start_, poll);
@@ -99,34 +113,36 @@ void Trainer<T>::read_state(std::size_t l, bool second, const T* weights, const 
     std::copy_n(biases, level.packed.source.outputs, into.data());
 }
 
-/// The part of n units of work that thread t does.
+/// The part of n rows that thread t does, from a multiple of `unit` on.
 template <class T>
-typename Trainer<T>::Range Trainer<T>::share(std::size_t n, std::size_t t) const {
-    return {n * t / team_.size(), n * (t + 1) / team_.size()};
+typename Trainer<T>::Range Trainer<T>::share(std::size_t n, std::size_t t, std::size_t unit) const {
+    if (team_.size() == 1) return {0, n};
+    const std::size_t units = (n + unit - 1) / unit;
+    return {units * t / team_.size() * unit, std::min(n, units * (t + 1) / team_.size() * unit)};
 }
 
 template <class T>
 void Trainer<T>::transpose(Level& level, Range rows) {
     if (level.transposed.size() == 0) return;
-    kernels_.transpose(rows.begin, rows.end, level.packed.weights.data(),
-                       level.packed.weights.stride(), level.packed.weights.count(),
-                       level.transposed.data(), level.transposed.stride());
+    const Panels<T>& w = level.packed.weights;
+    kernels_.transpose(rows.begin, rows.end, w.columns(), w.data(), w.width(), w.stride(),
+                       level.transposed.data(), level.transposed.width(),
+                       level.transposed.stride());
 }
 
 /// Calls function(data, size) for all weights, biases and state of the optimiser.
 template <class T>
 template <class Function>
 void Trainer<T>::each_parameter(const Function& function) {
-    const auto each = [&](auto& values) {
-        if (values.size() != 0) function(values.data(), values.size());
+    const auto each = [&](Panels<T>& weights, Buffer<T>& biases) {
+        if (weights.size() == 0) return;
+        function(weights.data(), weights.used());
+        function(biases.data(), biases.size());
     };
     for (Level& level : levels_) {
-        each(level.packed.weights);
-        each(level.packed.biases);
-        each(level.first);
-        each(level.bias_first);
-        each(level.second);
-        each(level.bias_second);
+        each(level.packed.weights, level.packed.biases);
+        each(level.first, level.bias_first);
+        each(level.second, level.bias_second);
     }
 }
 
@@ -157,7 +173,7 @@ void Trainer<T>::restore(const std::vector<Buffer<T>>& from) {
 template <class T>
 bool Trainer<T>::finite_parameters() const noexcept {
     const auto finite = [](const Panels<T>& matrix, const Buffer<T>& biases, std::size_t outputs) {
-        if (all_finite(matrix.data(), matrix.size()) && all_finite(biases.data(), biases.size())) {
+        if (all_finite(matrix.data(), matrix.used()) && all_finite(biases.data(), biases.size())) {
             return true;
         }
         // the padding, which reaches no output, may hold anything
@@ -232,7 +248,7 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
         };
         for (std::size_t first = 0; first < order_.size(); first += batch_size_) {
             const std::size_t m = std::min(batch_size_, order_.size() - first);
-            const Range rows = share(m, t);
+            const Range rows = share(m, t, rows_unit_);
             attempt(pass_left, [&] { pass(first, rows, dropout_seed, Poll(call)); });
             team_.barrier(idle);
             if (pass_left) break;  // in all threads
@@ -271,8 +287,13 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
                 attempt(step_left, [&] { update(m, mine, t, undo ? Poll(call) : Poll()); });
             }
             if (t == 0) {
-                try_poll(1);
-                stop = error != nullptr;
+                ++turn_batches_;
+                turn_work_ += m * work_;
+                if (turn_work_ >= turn_work) {
+                    try_poll(std::exchange(turn_batches_, 0));
+                    turn_work_ = 0;
+                    stop = error != nullptr;
+                }
             }
             team_.barrier(idle);
             if (step_left) {
@@ -295,8 +316,21 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
     using Clock = std::chrono::steady_clock;
     const bool dropout = std::any_of(levels_.begin(), levels_.end(),
                                      [](const Level& level) { return level.mask.size() != 0; });
+    auto start = Clock::now();
+    std::size_t timed = 0, untimed_work = 0;
+    // a look at the clock would take a good part of a short epoch
+    const auto time = [&](std::size_t end) {
+        const auto now = Clock::now();
+        const double total = std::chrono::duration<double>(now - start).count();
+        for (std::size_t e = timed; e < end; ++e) {
+            schedule.seconds[e] = total / static_cast<double>(end - timed);
+        }
+        start = now;
+        timed = end;
+        untimed_work = 0;
+    };
+    turn_batches_ = turn_work_ = 0;
     for (std::size_t e = 0; e < schedule.rates.size(); ++e) {
-        const auto start = Clock::now();
         const std::uint64_t steps_before = steps_;
         const Generator random_before = random;
         const auto undo = [&] {
@@ -322,18 +356,22 @@ std::size_t Trainer<T>::run(const Schedule& schedule, bool shuffle, Generator& r
         try {
             loss = epoch(schedule.rates[e], seed, norms, poll) / static_cast<double>(order_.size());
         } catch (...) {
+            time(e);
             if (!finite_parameters()) undo();
             throw;
         }
         if (!std::isfinite(loss) || !finite_parameters()) {
+            time(e);
             undo();
             return e;
         }
         ++epochs_;
-        schedule.seconds[e] = std::chrono::duration<double>(Clock::now() - start).count();
-        if (loss < schedule.until) return e + 1;
+        untimed_work += order_.size() * work_;
+        const bool end = e + 1 == schedule.rates.size() || loss < schedule.until;
+        if (end || untimed_work >= turn_work) time(e + 1);
+        if (end) return e + 1;
     }
-    return schedule.rates.size();
+    return 0;
 }
 
 template <class T>

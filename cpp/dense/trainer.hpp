@@ -79,7 +79,8 @@ class Trainer {
     std::uint64_t epochs() const noexcept { return epochs_; }
 
     /// Trains for schedule.rates.size() epochs and writes, for each, the mean loss, every sample's
-    /// taken when its batch was trained, and the seconds it took. Takes the samples in the order
+    /// taken when its batch was trained, and the seconds it took; of epochs that take microseconds,
+    /// the mean over several. Takes the samples in the order
     /// that `shuffle` draws for every epoch, or in their own. Returns the number of epochs until
     /// the loss was small enough, or before the loss or a parameter became infinite or not a
     /// number; parameters, state and `random`, which is for dropout too, are then as before that
@@ -96,7 +97,11 @@ class Trainer {
 
    private:
     struct Level {
-        Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t batch_size, Poll poll);
+        Level(const Layer<T>& layer, const Kernels<T>& kernels, std::size_t width,
+              std::size_t batch_size, Poll poll);
+        bool narrow(const Kernels<T>& kernels) const {
+            return packed.weights.width() != kernels.width;
+        }
         PackedLayer<T> packed;
         Panels<T> first, second;  // state of the optimiser
         Buffer<T> bias_first, bias_second;
@@ -133,7 +138,7 @@ class Trainer {
     void restore(const std::vector<Buffer<T>>& from);
     template <class Function>
     void each_parameter(const Function& function);
-    Range share(std::size_t n, std::size_t t) const;
+    Range share(std::size_t n, std::size_t t, std::size_t unit = 1) const;
 
     const Kernels<T>& kernels_;
     Data<T> data_;
@@ -151,8 +156,10 @@ class Trainer {
     std::vector<Buffer<T>> epoch_start_;  // all parameters, before an epoch
     std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
     std::size_t work_;                    // of a forward pass of a sample
+    std::size_t rows_unit_ = 1;           // of which whole vectors of every layer consist
     std::uint64_t steps_ = 0;             // with gradients known as a whole, as Adam's
     std::uint64_t epochs_ = 0;
+    std::size_t turn_batches_ = 0, turn_work_ = 0;  // since the last call of `poll`
     Team team_;
 };
 

@@ -206,10 +206,87 @@ TEST(transposes_are_exact) {
                 Panels<U> t(columns, rows, k.width);
                 // in two parts, as two threads do
                 const std::size_t middle = round_up(rows / 2, k.width);
-                k.transpose(0, middle, w.data(), w.stride(), w.count(), t.data(), t.stride());
-                k.transpose(middle, rows, w.data(), w.stride(), w.count(), t.data(), t.stride());
+                k.transpose(0, middle, columns, w.data(), w.width(), w.stride(), t.data(),
+                            t.width(), t.stride());
+                k.transpose(middle, rows, columns, w.data(), w.width(), w.stride(), t.data(),
+                            t.width(), t.stride());
                 for (std::size_t r = 0; r < rows; ++r) {
                     for (std::size_t c = 0; c < columns; ++c) CHECK(at(t, c, r) == at(w, r, c));
+                }
+            }
+        }
+    });
+}
+
+TEST(narrow_panels_give_the_bits_of_wide_ones) {
+    on_every_target([]<class U>(const Kernels<U>& k, double) {
+        using Kind = typename Step<U>::Kind;
+        Generator generator(9);
+        for (const std::size_t outputs : {1U, 3U, 4U, 5U, 8U, 9U, 16U}) {
+            const std::size_t width = panel_width(k, outputs), n = 3 * k.width - 2, m = 11;
+            CHECK(width >= outputs || width == k.width);
+            if (width == k.width) continue;
+            const auto narrow = [&](Panels<U>& wide) {
+                Panels<U> copy(wide.rows(), wide.columns(), width, k.width);
+                for (std::size_t r = 0; r < wide.rows(); ++r) {
+                    for (std::size_t c = 0; c < outputs; ++c) at(copy, r, c) = at(wide, r, c);
+                }
+                return copy;
+            };
+            const auto same = [&](Panels<U>& a, Panels<U>& b) {
+                for (std::size_t r = 0; r < a.rows(); ++r) {
+                    for (std::size_t c = 0; c < outputs; ++c) CHECK(at(a, r, c) == at(b, r, c));
+                    for (std::size_t c = outputs; c < width; ++c) CHECK(b.at(0, r)[c] == 0);
+                }
+            };
+            Panels<U> w = random_panels<U>(generator, n, outputs, k.width), nw = narrow(w);
+            Panels<U> v = random_panels<U>(generator, n, outputs, k.width), nv = narrow(v);
+            Panels<U> d = random_panels<U>(generator, m, outputs, k.width), nd = narrow(d);
+            Panels<U> z(m, outputs, k.width), nz = narrow(z);
+            Panels<U> a = random_panels<U>(generator, m, n, k.width);
+            Buffer<U> bias(k.width), narrow_bias(k.width), velocity(k.width), nvelocity(k.width);
+            fill(generator, bias.data(), outputs);
+            std::copy_n(bias.data(), outputs, narrow_bias.data());
+            for (const bool biased : {false, true}) {
+                k.product(m, n, a.view(), w.data(), w.stride(), 1, biased ? bias.data() : nullptr,
+                          z.data(), z.stride());
+                k.narrow_product(width, m, n, a.view(), nw.data(),
+                                 biased ? narrow_bias.data() : nullptr, nz.data());
+                same(z, nz);
+            }
+            static constexpr U one[1] = {1};
+            for (const Kind kind : {Kind::gradient, Kind::sgd, Kind::momentum, Kind::nesterov}) {
+                const bool moves = kind == Kind::momentum || kind == Kind::nesterov;
+                const Step<U> step{kind, static_cast<U>(-0.25), static_cast<U>(0.5)};
+                k.update(m, 0, n, a.view(), d.data(), d.stride(),
+                         {w.data(), moves ? v.data() : nullptr, nullptr, w.stride(), 1}, step);
+                k.update(m, 0, 1, {one, 0, 0}, d.data(), d.stride(),
+                         {bias.data(), moves ? velocity.data() : nullptr, nullptr, k.width, 1},
+                         step);
+                Parameters<U> part{nw.data(), moves ? nv.data() : nullptr, nullptr, nw.stride(), 1};
+                // in two parts, as two threads do
+                k.narrow_update(width, m, k.width, n, a.view(), nd.data(), part, step);
+                part.biases = narrow_bias.data();
+                if (moves) part.bias_velocity = nvelocity.data();
+                k.narrow_update(width, m, 0, k.width, a.view(), nd.data(), part, step);
+                same(w, nw);
+                same(v, nv);
+                for (std::size_t c = 0; c < outputs; ++c) {
+                    CHECK(bias.data()[c] == narrow_bias.data()[c]);
+                }
+            }
+            // from and into panels of every width
+            for (const std::size_t below : {std::size_t{4}, k.width / 2, k.width}) {
+                if (below < 4 || (below < k.width && below != panel_width(k, below))) continue;
+                const std::size_t rows = below == k.width ? n : below - 1;
+                Panels<U> from = random_panels<U>(generator, rows, outputs, k.width);
+                Panels<U> narrow_from = narrow(from), to(outputs, rows, below, k.width);
+                k.transpose(0, rows, outputs, narrow_from.data(), width, narrow_from.stride(),
+                            to.data(), below, to.stride());
+                for (std::size_t r = 0; r < rows; ++r) {
+                    for (std::size_t c = 0; c < outputs; ++c) {
+                        CHECK(at(to, c, r) == at(from, r, c));
+                    }
                 }
             }
         }

@@ -46,6 +46,7 @@ struct Case {
     bool sparse = false;
     bool weighted = false;
     double rate = 0.05;
+    std::vector<std::size_t> sizes{70, 19, 11, 5};
 };
 
 std::vector<Case> cases() {
@@ -90,13 +91,34 @@ std::vector<Case> cases() {
     all.push_back({"sgd_tanh_exp_poisson", tanh, exp, Loss::poisson, sgd, false, true});
     all.push_back(
         {"adam_relu_linear_pinball", relu, linear, Loss::pinball, adam, true, false, 0.01});
+    // layers of few units, alone and above and below others
+    const std::vector<std::vector<std::size_t>> few{
+        {2, 3, 1}, {3, 4, 5}, {70, 40, 3}, {5, 7, 40, 2}, {70, 3, 16, 9, 4}};
+    for (const auto& sizes : few) {
+        std::string name = "few";
+        for (const std::size_t size : sizes) name.append("_").append(std::to_string(size));
+        const bool sparse = sizes.front() == 70;
+        all.push_back(
+            {name + "_sgd", sigmoid, sigmoid, Loss::quadratic, sgd, sparse, false, 1.0, sizes});
+        all.push_back(
+            {name + "_nesterov", leaky, linear, Loss::mse, nesterov, sparse, true, 0.01, sizes});
+        all.push_back({name + "_adam_dropout", tanh, sigmoid, Loss::cross_entropy,
+                       with(adam,
+                            [&](Optimizer& o) {
+                                o.dropout.assign(sizes.size() - 2, 0.2), o.clip_norm = 1,
+                                                                         o.alpha = 1e-3, o.p = 1;
+                            }),
+                       sparse, false, 0.01, sizes});
+        all.push_back({name + "_softmax", relu, softmax, Loss::cross_entropy, momentum, !sparse,
+                       false, 0.01, sizes});
+    }
     return all;
 }
 
 /// Trains for 12 epochs of 25 batches; the bits of all parameters, losses and norms.
 template <class T>
 std::string train(const Case& what, const std::string& isa) {
-    const std::vector<std::size_t> sizes{70, 19, 11, 5};
+    const std::vector<std::size_t>& sizes = what.sizes;
     constexpr std::size_t n = 200, epochs = 12;
     Generator generator(7);
     std::vector<T> x(n * sizes.front()), values(n * sizes.back()), sample_weights(n);
@@ -106,7 +128,7 @@ std::string train(const Case& what, const std::string& isa) {
     }
     std::vector<std::int64_t> labels(n);
     for (std::size_t s = 0; s < n; ++s) {
-        labels[s] = generator.below(5);
+        labels[s] = generator.below(static_cast<std::uint32_t>(sizes.back()));
         sample_weights[s] = static_cast<T>(1 + generator.symmetric());
     }
     for (T& value : values) value = static_cast<T>(generator.symmetric());

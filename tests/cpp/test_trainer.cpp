@@ -251,7 +251,9 @@ TEST(more_threads_than_samples_in_a_batch) {
 
 TEST(an_error_between_batches_keeps_the_finished_ones) {
     for (const std::size_t n_threads : {1U, 2U}) {
-        Problem whole(96, 0, {30, 20, 10}), part(96, 0, {30, 20, 10});
+        // of so much work that poll is called after each
+        const std::vector<std::size_t> sizes{300, 200, 10};
+        Problem whole(96, 0, sizes), part(96, 0, sizes);
         Trainer<float> trainer(part.layers, kernels<float>(""), part.data(),
                                {32, Loss::cross_entropy, {}, n_threads});
         trainer.read();
@@ -293,7 +295,7 @@ TEST(divergence_restores_the_weights_before_the_epoch) {
 
 TEST(an_interrupt_leaves_no_infinite_weights) {
     for (const Optimizer& optimizer : optimizers()) {
-        Problem problem(100, 0, {30, 20, 10});
+        Problem problem(100, 0, {300, 200, 10});  // so that poll is called
         const std::vector<float> before = problem.parameters();
         Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
                                {10, Loss::cross_entropy, optimizer});

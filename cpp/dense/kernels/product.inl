@@ -52,19 +52,19 @@ void product(std::size_t m, std::size_t n_k, View<T> a, const T* w, std::size_t 
     }
 }
 
-template <class T>
-inline void apply(Step<T> step, V<T> sum, T* weights, T* velocity) {
+template <class T, class Vec>
+inline void apply(Step<T> step, Vec sum, T* weights, T* velocity) {
     using Kind = typename Step<T>::Kind;
-    const V<T> scale = broadcast(step.scale);
+    const Vec scale = broadcast_as<Vec>(step.scale);
     if (step.kind == Kind::gradient) {
         store(weights, sum * scale);
     } else if (step.kind == Kind::sgd) {
-        store(weights, fma(scale, sum, load(weights)));
+        store(weights, fma(scale, sum, load_as<Vec>(weights)));
     } else {
-        const V<T> mu = broadcast(step.momentum), change = sum * scale;
-        const V<T> v = fma(mu, load(velocity), change);
+        const Vec mu = broadcast_as<Vec>(step.momentum), change = sum * scale;
+        const Vec v = fma(mu, load_as<Vec>(velocity), change);
         store(velocity, v);
-        const V<T> old = load(weights);
+        const Vec old = load_as<Vec>(weights);
         store(weights, step.kind == Kind::momentum ? old + v : fma(mu, v, old + change));
     }
 }

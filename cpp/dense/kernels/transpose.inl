@@ -37,21 +37,33 @@ inline void transpose_steps(V<T> (&rows)[lanes<T>]) {
 }
 
 template <class T>
-void transpose(std::size_t k_begin, std::size_t k_end, const T* w, std::size_t w_stride,
-               std::size_t n_panels, T* transposed, std::size_t transposed_stride) {
-    for (std::size_t k = k_begin; k < k_end; k += width<T>) {
-        T* const to = transposed + k / width<T> * transposed_stride;
-        for (std::size_t p = 0; p < n_panels; ++p) {
-            const T* const from = w + p * w_stride + k * width<T>;
-            for (std::size_t i = 0; i < width<T>; i += lanes<T>) {
-                for (std::size_t j = 0; j < width<T>; j += lanes<T>) {
+void transpose(std::size_t k_begin, std::size_t k_end, std::size_t columns, const T* w,
+               std::size_t w_width, std::size_t w_stride, T* transposed, std::size_t t_width,
+               std::size_t t_stride) {
+    const bool squares = w_width >= lanes<T> && t_width >= lanes<T>;
+    for (std::size_t k = k_begin; k < k_end; k += t_width) {
+        T* const to = transposed + k / t_width * t_stride;
+        const std::size_t n = smaller(t_width, k_end - k);
+        const T* from = w + k * w_width;
+        for (std::size_t c = 0; c < columns; c += w_width, from += w_stride) {
+            const std::size_t count = smaller(w_width, columns - c);
+            if (!squares) {
+                for (std::size_t i = 0; i < n; ++i) {
+                    for (std::size_t j = 0; j < count; ++j) {
+                        to[(c + j) * t_width + i] = from[i * w_width + j];
+                    }
+                }
+                continue;
+            }
+            for (std::size_t i = 0; i < n; i += lanes<T>) {
+                for (std::size_t j = 0; j < count; j += lanes<T>) {
                     V<T> rows[lanes<T>];
                     for (std::size_t r = 0; r < lanes<T>; ++r) {
-                        rows[r] = load(from + (i + r) * width<T> + j);
+                        rows[r] = load(from + (i + r) * w_width + j);
                     }
                     transpose_steps<T, lanes<T> / 2>(rows);
                     for (std::size_t r = 0; r < lanes<T>; ++r) {
-                        store(to + (p * width<T> + j + r) * width<T> + i, rows[r]);
+                        store(to + (c + j + r) * t_width + i, rows[r]);
                     }
                 }
             }

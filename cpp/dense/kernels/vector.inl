@@ -24,11 +24,13 @@ template <>
 struct Vector<float> {
     typedef float type __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
     typedef std::int32_t integer __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+    typedef float four __attribute__((vector_size(16)));
 };
 template <>
 struct Vector<double> {
     typedef double type __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
     typedef std::int64_t integer __attribute__((vector_size(EXACTNET_VECTOR_BYTES)));
+    typedef double four __attribute__((vector_size(32)));
 };
 
 template <class T>
@@ -41,11 +43,19 @@ constexpr std::size_t lanes = EXACTNET_VECTOR_BYTES / sizeof(T);
 template <class T>
 constexpr std::size_t width = 2 * lanes<T>;
 
+/// Four numbers, or a vector where that is no more.
+template <class T>
+using Four = std::conditional_t<(lanes<T> > 4), typename Vector<T>::four, V<T>>;
+
+template <class Vec, class T>
+inline Vec load_as(const T* p) {
+    Vec v;
+    std::memcpy(&v, __builtin_assume_aligned(p, sizeof(v)), sizeof(v));
+    return v;
+}
 template <class T>
 inline V<T> load(const T* p) {
-    V<T> v;
-    std::memcpy(&v, __builtin_assume_aligned(p, EXACTNET_VECTOR_BYTES), sizeof(v));
-    return v;
+    return load_as<V<T>>(p);
 }
 template <class T>
 inline V<T> load_unaligned(const T* p) {
@@ -53,12 +63,20 @@ inline V<T> load_unaligned(const T* p) {
     std::memcpy(&v, p, sizeof(v));
     return v;
 }
-template <class T>
-inline void store(T* p, V<T> v) {
-    std::memcpy(__builtin_assume_aligned(p, EXACTNET_VECTOR_BYTES), &v, sizeof(v));
+template <class T, class Vec>
+inline void store(T* p, Vec v) {
+    std::memcpy(__builtin_assume_aligned(p, sizeof(v)), &v, sizeof(v));
 }
 
+#if defined(__AVX2__) && defined(__FMA__)
+inline Four<float> fma(Four<float> a, Four<float> b, Four<float> c) {
+    return _mm_fmadd_ps(a, b, c);
+}
+#endif
 #if defined(__AVX512F__)
+inline Four<double> fma(Four<double> a, Four<double> b, Four<double> c) {
+    return _mm256_fmadd_pd(a, b, c);
+}
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
 inline V<float> broadcast(float x) { return _mm512_set1_ps(x); }
@@ -94,6 +112,15 @@ inline V<double> square_root(V<double> x) {
 }
 #endif
 
+template <class Vec, class T>
+inline Vec broadcast_as(T x) {
+    if constexpr (std::is_same_v<Vec, V<T>>) {
+        return broadcast(x);
+    } else {
+        return Vec{x, x, x, x};
+    }
+}
+
 template <class T>
 inline std::size_t smaller(T a, T b) {
     return a < b ? a : b;
@@ -102,6 +129,7 @@ inline std::size_t smaller(T a, T b) {
 /// Splits `n` into as few parts of at most `most` as possible, of nearly equal size.
 template <class Body>
 inline void balanced(std::size_t n, std::size_t most, const Body& body) {
+    if (n <= most) return body(std::size_t{0}, n);  // without a division
     const std::size_t parts = (n + most - 1) / most;
     for (std::size_t p = 0; p < parts; ++p) body(n * p / parts, n * (p + 1) / parts);
 }
