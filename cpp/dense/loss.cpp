@@ -31,10 +31,11 @@ inline void LastLayer<T>::each_target(Targets<T> targets, std::size_t sample,
                                       const Function& function) const {
     const std::size_t n = layer_.outputs, width = kernels_.width;
     const auto each = [&](const auto& target) {
-        for (std::size_t p = 0, first = 0; first < n; ++p, first += width) {
-            const std::size_t count = std::min(width, n - first);
-            for (std::size_t c = 0; c < count; ++c) function(p, c, target(first + c));
+        std::size_t p = 0, first = 0;
+        for (; n - first > width; ++p, first += width) {
+            for (std::size_t c = 0; c < width; ++c) function(p, c, target(first + c));
         }
+        for (std::size_t c = 0; c < n - first; ++c) function(p, c, target(first + c));
     };
     if (targets.values != nullptr) {
         const T* const values = targets.values + sample * n;
@@ -42,6 +43,28 @@ inline void LastLayer<T>::each_target(Targets<T> targets, std::size_t sample,
     } else {
         const auto label = static_cast<std::size_t>(targets.labels[sample]);
         each([=](std::size_t k) { return static_cast<T>(k == label); });
+    }
+}
+
+/// Squares of errors at activations, `scale` times their sum, and `factor` times the errors.
+template <class T>
+void LastLayer<T>::squares(std::size_t begin, std::size_t end, const Panels<T>& values,
+                           Panels<T>* deltas, Targets<T> targets, const std::uint32_t* samples,
+                           double* losses) const {
+    const std::size_t stride = values.stride(), n = layer_.outputs;
+    const bool mse = loss_ == Loss::mse;
+    const T factor = mse ? T(2) / static_cast<T>(n) : T(1);
+    const double scale = mse ? 1 / static_cast<double>(n) : 0.5;
+    for (std::size_t r = begin; r < end; ++r) {
+        const T* const a = values.data() + r * values.width();
+        T* const d = deltas != nullptr ? deltas->at(0, r) : nullptr;
+        double sum = 0;
+        each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
+            const T error = a[p * stride + c] - y;
+            sum += static_cast<double>(error) * static_cast<double>(error);
+            if (d != nullptr) d[p * stride + c] = factor * error;
+        });
+        losses[r] = scale * sum;
     }
 }
 
@@ -135,24 +158,19 @@ void LastLayer<T>::finish(std::size_t begin, std::size_t end, Panels<T>& values,
             losses[r] = static_cast<double>(total_.data()[r]) * log_sum - linear_[r];
         }
     }
-    T factor = 1;
-    if (entropy && !softmax) factor = static_cast<T>(activation.slope);
-    if (loss_ == Loss::mse) factor = T(2) / static_cast<T>(n);
-    const double squares = loss_ == Loss::quadratic ? 0.5 : 1 / static_cast<double>(n);
-    for (std::size_t r = begin; r < end; ++r) {
+    const T factor = entropy && !softmax ? static_cast<T>(activation.slope) : T(1);
+    const bool square = loss_ == Loss::quadratic || loss_ == Loss::mse;
+    if (square) squares(begin, end, values, deltas, targets, samples, losses);
+    for (std::size_t r = begin; r < end && (!square || softmax); ++r) {
         const T* const a = values.at(0, r);
         T* const d = deltas != nullptr ? deltas->at(0, r) : nullptr;
         const T total = entropy && softmax ? total_.data()[r] : T(1);
         if (loss_ == Loss::pinball) {
             losses[r] = pinball(a, stride, d, targets, samples[r]);
-        } else {
-            double sum = 0;
+        } else if (!square && d != nullptr) {
             each_target(targets, samples[r], [&](std::size_t p, std::size_t c, T y) {
-                const T error = a[p * stride + c] * total - y;
-                sum += static_cast<double>(error) * static_cast<double>(error);
-                if (d != nullptr) d[p * stride + c] = factor * error;
+                d[p * stride + c] = factor * (a[p * stride + c] * total - y);
             });
-            if (!entropy && !poisson_loss) losses[r] = squares * sum;
         }
         if (softmax && !entropy && d != nullptr) {
             T mean = 0;

@@ -36,6 +36,8 @@ class LastLayer {
                 Targets<T> targets, const std::uint32_t* samples, double* losses);
 
    private:
+    void squares(std::size_t begin, std::size_t end, const Panels<T>& values, Panels<T>* deltas,
+                 Targets<T> targets, const std::uint32_t* samples, double* losses) const;
     double binary_cross_entropy(const T* z, std::size_t stride, Targets<T> targets,
                                 std::size_t sample) const;
     double poisson(const T* z, std::size_t stride, Targets<T> targets, std::size_t sample) const;

@@ -9,10 +9,16 @@ namespace exactnet::dense {
 template <class T>
 void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll) {
     const std::size_t m = rows.end - rows.begin;
+    const std::size_t few = batch_.width() < kernels_.width ? samples_.inputs() : 0;
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
         const std::uint32_t sample = order_[first + r];
+        const T* numbers;
         if (sparse_) {
             rows_[r] = samples_.row(sample);
+        } else if (few != 0 && (numbers = samples_.numbers(sample)) != nullptr) {
+            T* const to = batch_.at(0, r);
+            for (std::size_t k = 0; k < few; ++k) to[k] = numbers[k];
+            continue;  // so few are soon there
         } else {
             samples_.copy(sample, batch_, r);
         }

@@ -58,6 +58,11 @@ class Samples {
     /// Of a sparse sample.
     SparseRow<T> row(std::size_t sample) const noexcept;
 
+    /// The numbers of a dense sample, or null where they are in compressed rows.
+    const T* numbers(std::size_t sample) const noexcept {
+        return x_.sparse() ? nullptr : x_.values + sample * x_.inputs;
+    }
+
     /// Copies a dense sample into row r of `batch`.
     void copy(std::size_t sample, Panels<T>& batch, std::size_t r) const noexcept;
 

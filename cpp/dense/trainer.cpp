@@ -81,6 +81,16 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         batch_ = Panels<T>(batch_size, inputs, panel_width(kernels, inputs));
     }
     std::iota(order_.begin(), order_.end(), 0U);
+    for (Level& level : levels_) {
+        const auto add = [&](Panels<T>& weights, Buffer<T>& biases) {
+            if (weights.size() == 0) return;
+            parameters_.emplace_back(weights.data(), weights.used());
+            parameters_.emplace_back(biases.data(), biases.size());
+        };
+        add(level.packed.weights, level.packed.biases);
+        add(level.first, level.bias_first);
+        add(level.second, level.bias_second);
+    }
     save(epoch_start_, poll);
 }
 
@@ -130,53 +140,39 @@ void Trainer<T>::transpose(Level& level, Range rows) {
                        level.transposed.stride());
 }
 
-/// Calls function(data, size) for all weights, biases and state of the optimiser.
-template <class T>
-template <class Function>
-void Trainer<T>::each_parameter(const Function& function) {
-    const auto each = [&](Panels<T>& weights, Buffer<T>& biases) {
-        if (weights.size() == 0) return;
-        function(weights.data(), weights.used());
-        function(biases.data(), biases.size());
-    };
-    for (Level& level : levels_) {
-        each(level.packed.weights, level.packed.biases);
-        each(level.first, level.bias_first);
-        each(level.second, level.bias_second);
-    }
-}
-
 /// Copies all parameters aside.
 template <class T>
 void Trainer<T>::save(std::vector<Buffer<T>>& into, Poll poll) {
-    std::size_t next = 0;
-    each_parameter([&](const T* data, std::size_t size) {
-        if (next == into.size()) into.emplace_back(size);
-        T* const to = into[next++].data();
-        for (std::size_t begin = 0; begin < size; begin += Poll::unit) {
-            const std::size_t count = std::min(Poll::unit, size - begin);
-            std::copy_n(data + begin, count, to + begin);
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+        const std::span<const T> from = parameters_[k];
+        if (k == into.size()) into.emplace_back(from.size());
+        T* const to = into[k].data();
+        for (std::size_t begin = 0; begin < from.size(); begin += Poll::unit) {
+            const std::size_t count = std::min(Poll::unit, from.size() - begin);
+            std::copy_n(from.data() + begin, count, to + begin);
             poll.done(count);
         }
-    });
+    }
 }
 
 /// Copies all parameters back.
 template <class T>
 void Trainer<T>::restore(const std::vector<Buffer<T>>& from) {
-    std::size_t next = 0;
-    each_parameter(
-        [&](T* data, std::size_t size) { std::copy_n(from[next++].data(), size, data); });
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+        std::copy_n(from[k].data(), parameters_[k].size(), parameters_[k].data());
+    }
     for (Level& level : levels_) transpose(level, {0, level.packed.weights.rows()});
 }
 
 template <class T>
 bool Trainer<T>::finite_parameters() const noexcept {
+    if (std::all_of(parameters_.begin(), parameters_.end(), [](std::span<const T> numbers) {
+            return all_finite(numbers.data(), numbers.size());
+        })) {
+        return true;
+    }
+    // the padding, which reaches no output, may hold anything
     const auto finite = [](const Panels<T>& matrix, const Buffer<T>& biases, std::size_t outputs) {
-        if (all_finite(matrix.data(), matrix.used()) && all_finite(biases.data(), biases.size())) {
-            return true;
-        }
-        // the padding, which reaches no output, may hold anything
         for (std::size_t p = 0; p < matrix.count(); ++p) {
             const std::size_t n = std::min(matrix.width(), outputs - p * matrix.width());
             for (std::size_t r = 0; r < matrix.rows(); ++r) {

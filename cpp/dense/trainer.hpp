@@ -136,8 +136,6 @@ class Trainer {
     void transpose(Level& level, Range rows);
     void save(std::vector<Buffer<T>>& into, Poll poll = {});
     void restore(const std::vector<Buffer<T>>& from);
-    template <class Function>
-    void each_parameter(const Function& function);
     Range share(std::size_t n, std::size_t t, std::size_t unit = 1) const;
 
     const Kernels<T>& kernels_;
@@ -153,7 +151,8 @@ class Trainer {
     std::vector<std::uint32_t> order_;
     std::vector<double> losses_;          // of the samples of a batch
     std::vector<double> batch_norms_;     // of the layers' gradients
-    std::vector<Buffer<T>> epoch_start_;  // all parameters, before an epoch
+    std::vector<std::span<T>> parameters_;  // all weights, biases and state of the optimiser
+    std::vector<Buffer<T>> epoch_start_;    // the same, before an epoch
     std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
     std::size_t work_;                    // of a forward pass of a sample
     std::size_t rows_unit_ = 1;           // of which whole vectors of every layer consist
