@@ -1,7 +1,10 @@
 // Threads that work on one task together, in step.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -98,6 +101,67 @@ class Team {
     std::atomic<bool> stopped_{false};
     alignas(64) std::atomic<std::size_t> waiting_{0};
     alignas(64) std::atomic<std::uint32_t> rounds_{0};
+};
+
+/// Chooses between one thread and all of them: measures some batches of each, takes the faster,
+/// and looks again after many, for the load of the machine may change.
+class Pace {
+   public:
+    /// For batches of so many multiply-adds; without a choice for one thread, or if `all`.
+    Pace(std::size_t n_threads, std::size_t work, bool all) : all_(n_threads), threads_(all_) {
+        if (n_threads == 1 || all) return;
+        constexpr std::size_t enough = std::size_t{1} << 26;  // some milliseconds
+        n_measured_ = std::clamp<std::size_t>(enough / std::max<std::size_t>(work, 1), 1, most);
+        begin(1, n_measured_ + 1);
+    }
+
+    std::size_t threads() const noexcept { return threads_; }
+
+    /// Batches before their number may change.
+    std::size_t batches() const noexcept { return left_; }
+
+    /// Ends a batch.
+    void done() noexcept {
+        if (n_measured_ == 0) return;
+        --left_;
+        if (!settled_) {
+            const auto now = Clock::now();
+            if (left_ < n_measured_) times_[left_] = now - last_;  // the first finds cold caches
+            last_ = now;
+        }
+        if (left_ != 0) return;
+        if (settled_) return begin(1, n_measured_ + 1);
+        const auto first = times_.begin();
+        const auto middle = first + static_cast<std::ptrdiff_t>(n_measured_ / 2);
+        std::nth_element(first, middle, first + static_cast<std::ptrdiff_t>(n_measured_));
+        if (threads_ == 1) {
+            one_ = *middle;
+            return begin(all_, n_measured_ + 1);
+        }
+        settled_ = true;
+        threads_ = *middle < one_ ? all_ : 1;
+        left_ = pause_;
+        pause_ *= 2;
+    }
+
+   private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t most = 7;
+
+    void begin(std::size_t threads, std::size_t batches) noexcept {
+        settled_ = false;
+        threads_ = threads;
+        left_ = batches;
+    }
+
+    std::size_t all_, threads_;
+    std::size_t n_measured_ = 0;  // batches of a kind; 0 where there is no choice
+    std::size_t left_ = SIZE_MAX;
+    std::size_t pause_ = 4096;  // batches between two measurements
+    bool settled_ = false;
+    Clock::time_point last_;
+    std::array<Clock::duration, most> times_{};
+    Clock::duration one_{};
 };
 
 }  // namespace exactnet::dense

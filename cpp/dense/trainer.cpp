@@ -5,6 +5,7 @@
 #include <cmath>
 #include <exception>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 namespace exactnet::dense {
@@ -12,6 +13,17 @@ namespace {
 
 /// Multiply-adds of forward passes between two calls of `poll`: a fraction of a millisecond.
 constexpr std::size_t turn_work = std::size_t{1} << 19;
+
+/// Threads that are worth a trial, for batches of so many multiply-adds of a forward pass.
+std::size_t threads_for(const Options& options, std::size_t work) {
+    // A batch of less takes some microseconds, of which threads would spend as many on waiting for
+    // each other and on fetching the weights that others have changed.
+    constexpr std::size_t least = std::size_t{1} << 19;
+    if (options.all_threads) return options.n_threads;
+    if (options.n_threads == 1 || work < least) return 1;
+    return std::min<std::size_t>(options.n_threads,
+                                 std::max(1U, std::thread::hardware_concurrency()));
+}
 
 }  // namespace
 
@@ -35,7 +47,8 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
       order_(samples_.size()),
       losses_(options.batch_size),
       work_(work_of(layers)),
-      team_(options.n_threads) {
+      team_(threads_for(options, batch_size_ * work_)),
+      pace_(team_.size(), batch_size_ * work_, options.all_threads) {
     const std::size_t unit = kernels.width, batch_size = batch_size_;
     const Optimizer& optimizer = optimizer_;
     levels_.reserve(layers.size());
@@ -126,9 +139,9 @@ void Trainer<T>::read_state(std::size_t l, bool second, const T* weights, const 
 /// The part of n rows that thread t does, from a multiple of `unit` on.
 template <class T>
 typename Trainer<T>::Range Trainer<T>::share(std::size_t n, std::size_t t, std::size_t unit) const {
-    if (team_.size() == 1) return {0, n};
+    if (n_threads_ == 1) return {0, n};
     const std::size_t units = (n + unit - 1) / unit;
-    return {units * t / team_.size() * unit, std::min(n, units * (t + 1) / team_.size() * unit)};
+    return {units * t / n_threads_ * unit, std::min(n, units * (t + 1) / n_threads_ * unit)};
 }
 
 template <class T>
@@ -231,9 +244,13 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
     // Within a batch every thread first does all that concerns its samples, then all that concerns
     // its weights: two barriers, whatever the depth; two more where gradients are needed as a
     // whole.
+    std::size_t begin = 0, end = 0;  // of the samples for which the number of threads stays
+    const auto wait = [&](const auto& idle) {
+        if (n_threads_ > 1) team_.barrier(idle);
+    };
     const auto work = [&](std::size_t t) {
         Step<T> mine = step;
-        double sum = 0;
+        double sum = result;
         const auto turn = [&] {
             if (t == 0) try_poll(0);
             if (cancelled.load(std::memory_order_relaxed)) throw Cancelled{};
@@ -242,17 +259,17 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
         const auto idle = [&] {
             if (t == 0) try_poll(0);
         };
-        for (std::size_t first = 0; first < order_.size(); first += batch_size_) {
+        for (std::size_t first = begin; first < end; first += batch_size_) {
             const std::size_t m = std::min(batch_size_, order_.size() - first);
             const Range rows = share(m, t, rows_unit_);
             attempt(pass_left, [&] { pass(first, rows, dropout_seed, Poll(call)); });
-            team_.barrier(idle);
+            wait(idle);
             if (pass_left) break;  // in all threads
             for (std::size_t r = 0; r < m; ++r) sum += losses_[r];
             if (!std::isfinite(sum)) break;  // in all threads
             if (optimizer_.needs_gradients()) {
                 attempt(step_left, [&] { accumulate(m, T(1) / static_cast<T>(m), t, Poll(call)); });
-                team_.barrier(idle);
+                wait(idle);
                 if (step_left) break;
                 if (t == 0) {
                     ++steps_;
@@ -272,12 +289,12 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
                         factor = most != 0 && total > most ? static_cast<T>(most / total) : T(1);
                     }
                 }
-                team_.barrier();
+                wait([] {});
                 apply(rate, factor, t);
             } else {
                 if (undo && first != 0) {
                     if (t == 0) save(batch_start_);
-                    team_.barrier();
+                    wait([] {});
                 }
                 mine.scale = static_cast<T>(-rate / static_cast<double>(m));
                 attempt(step_left, [&] { update(m, mine, t, undo ? Poll(call) : Poll()); });
@@ -288,10 +305,11 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
                 if (turn_work_ >= turn_work) {
                     try_poll(std::exchange(turn_batches_, 0));
                     turn_work_ = 0;
-                    stop = error != nullptr;
                 }
+                stop = error != nullptr;
             }
-            team_.barrier(idle);
+            wait(idle);
+            if (t == 0) pace_.done();
             if (step_left) {
                 if (t == 0) restore(first != 0 ? batch_start_ : epoch_start_);
                 break;
@@ -300,7 +318,18 @@ double Trainer<T>::epoch(double rate, std::uint64_t dropout_seed, std::span<doub
         }
         if (t == 0) result = sum;
     };
-    team_.run(std::ref(work));  // by reference: nothing to allocate
+    const std::size_t n = order_.size();
+    const auto ended = [&] { return error || pass_left || step_left || !std::isfinite(result); };
+    for (; begin < n && !ended(); begin = end) {
+        n_threads_ = pace_.threads();
+        const std::size_t batches = pace_.batches();
+        end = batches < (n - begin) / batch_size_ ? begin + batches * batch_size_ : n;
+        if (n_threads_ == 1) {
+            work(0);
+        } else {
+            team_.run(std::ref(work));  // by reference: nothing to allocate
+        }
+    }
     if (error) std::rethrow_exception(error);
     for (double& value : norms) value /= static_cast<double>(n_batches());
     return result;

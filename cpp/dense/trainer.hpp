@@ -28,8 +28,9 @@ struct Options {
     std::size_t batch_size = 32;
     Loss loss = Loss::quadratic;
     Optimizer optimizer;
-    std::size_t n_threads = 1;
+    std::size_t n_threads = 1;           ///< at most
     std::vector<double> quantiles = {};  ///< of the outputs, for the pinball loss
+    bool all_threads = false;            ///< even where fewer are faster; for tests
 };
 
 /// Of a run of some epochs.
@@ -149,17 +150,19 @@ class Trainer {
     Panels<T> batch_;                 // dense inputs
     std::vector<SparseRow<T>> rows_;  // or sparse ones
     std::vector<std::uint32_t> order_;
-    std::vector<double> losses_;          // of the samples of a batch
-    std::vector<double> batch_norms_;     // of the layers' gradients
+    std::vector<double> losses_;            // of the samples of a batch
+    std::vector<double> batch_norms_;       // of the layers' gradients
     std::vector<std::span<T>> parameters_;  // all weights, biases and state of the optimiser
     std::vector<Buffer<T>> epoch_start_;    // the same, before an epoch
-    std::vector<Buffer<T>> batch_start_;  // before a batch, where its step may be cancelled
-    std::size_t work_;                    // of a forward pass of a sample
-    std::size_t rows_unit_ = 1;           // of which whole vectors of every layer consist
-    std::uint64_t steps_ = 0;             // with gradients known as a whole, as Adam's
+    std::vector<Buffer<T>> batch_start_;    // before a batch, where its step may be cancelled
+    std::size_t work_;                      // of a forward pass of a sample
+    std::size_t rows_unit_ = 1;             // of which whole vectors of every layer consist
+    std::uint64_t steps_ = 0;               // with gradients known as a whole, as Adam's
     std::uint64_t epochs_ = 0;
     std::size_t turn_batches_ = 0, turn_work_ = 0;  // since the last call of `poll`
     Team team_;
+    Pace pace_;
+    std::size_t n_threads_ = 1;  // that are at work
 };
 
 }  // namespace exactnet::dense

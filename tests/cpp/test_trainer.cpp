@@ -1,12 +1,15 @@
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -116,7 +119,7 @@ TEST(an_epoch_allocates_nothing) {
             for (const std::size_t n_threads : {1U, 2U}) {
                 Problem problem(500, zeros, {100, 40, 20, 10});
                 Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                                       {32, Loss::cross_entropy, optimizer, n_threads});
+                                       {32, Loss::cross_entropy, optimizer, n_threads, {}, true});
                 trainer.read();
                 const std::vector<double> rates(3, 0.02);
                 std::vector<double> losses(3), seconds(3), norms(9);
@@ -140,7 +143,7 @@ TEST(threads_do_not_change_a_bit) {
             for (const std::size_t n_threads : {1U, 2U, 3U, 7U}) {
                 Problem problem(203, zeros, {300, 150, 70, 10});
                 Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                                       {20, Loss::cross_entropy, optimizer, n_threads});
+                                       {20, Loss::cross_entropy, optimizer, n_threads, {}, true});
                 trainer.read();
                 const std::vector<double> losses = train(trainer, 3, true);
                 trainer.write();
@@ -242,7 +245,7 @@ TEST(instruction_sets_with_fma_give_the_same_bits) {
 TEST(more_threads_than_samples_in_a_batch) {
     Problem problem(9, 0, {5, 4, 3});
     Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                           {2, Loss::cross_entropy, {}, 5});
+                           {2, Loss::cross_entropy, {}, 5, {}, true});
     trainer.read();
     std::size_t count = 0;
     train(trainer, 2, false, [](std::size_t) {}, 0.1, &count);
@@ -255,7 +258,7 @@ TEST(an_error_between_batches_keeps_the_finished_ones) {
         const std::vector<std::size_t> sizes{300, 200, 10};
         Problem whole(96, 0, sizes), part(96, 0, sizes);
         Trainer<float> trainer(part.layers, kernels<float>(""), part.data(),
-                               {32, Loss::cross_entropy, {}, n_threads});
+                               {32, Loss::cross_entropy, {}, n_threads, {}, true});
         trainer.read();
         int polls = 0;
         const auto poll = [&](std::size_t n_batches) {
@@ -281,7 +284,7 @@ TEST(divergence_restores_the_weights_before_the_epoch) {
         }
         const std::vector<float> before = problem.parameters();
         Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                               {10, Loss::cross_entropy, optimizers()[1], n_threads});
+                               {10, Loss::cross_entropy, optimizers()[1], n_threads, {}, true});
         trainer.read();
         std::size_t count = 9;
         const std::vector<double> losses =
@@ -325,8 +328,9 @@ TEST(an_error_within_a_batch_leaves_a_whole_number_of_them) {
             const auto stop_at = [&](std::size_t poll_to_throw, std::size_t n_threads,
                                      std::size_t& heard) {
                 Problem problem(n_batches * batch_size, zeros, sizes);
-                Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
-                                       {batch_size, Loss::cross_entropy, optimizer, n_threads});
+                Trainer<float> trainer(
+                    problem.layers, kernels<float>(""), problem.data(),
+                    {batch_size, Loss::cross_entropy, optimizer, n_threads, {}, true});
                 trainer.read();
                 std::size_t polls = 0;
                 heard = 0;
@@ -362,6 +366,52 @@ TEST(an_error_within_a_batch_leaves_a_whole_number_of_them) {
             }
         }
     }
+}
+
+TEST(threads_may_change_within_an_epoch) {
+    for (const Optimizer& optimizer : optimizers()) {
+        std::vector<std::vector<float>> results;
+        std::vector<std::vector<double>> losses;
+        for (const std::size_t n_threads : {1U, 2U}) {
+            // of batches of so much work that two are tried, one and two in turns
+            Problem problem(2000, 0.8, {300, 150, 70, 10});
+            Trainer<float> trainer(problem.layers, kernels<float>(""), problem.data(),
+                                   {40, Loss::cross_entropy, optimizer, n_threads});
+            trainer.read();
+            losses.push_back(train(trainer, 2, true));
+            trainer.write();
+            results.push_back(problem.parameters());
+        }
+        CHECK(results[0] == results[1]);
+        CHECK(losses[0] == losses[1]);
+    }
+}
+
+TEST(a_pace_takes_what_is_faster) {
+    using std::chrono::milliseconds;
+    for (const bool all : {false, true}) {
+        Pace pace(3, std::size_t{1} << 23, false);
+        std::set<std::size_t> tried;
+        for (int batch = 0; batch < 20; ++batch) {
+            CHECK(pace.batches() > 0);
+            tried.insert(pace.threads());
+            std::this_thread::sleep_for(milliseconds((pace.threads() == 3) == all ? 1 : 20));
+            pace.done();
+        }
+        CHECK((tried == std::set<std::size_t>{1, 3}));
+        CHECK(pace.threads() == (all ? 3 : 1));
+        while (pace.batches() > 1) pace.done();
+        pace.done();
+        CHECK(pace.threads() == 1);  // it looks again
+        CHECK(pace.batches() < 10);
+    }
+    Pace one(1, 1, false), all(3, 1, true);
+    for (int batch = 0; batch < 100; ++batch) {
+        one.done();
+        all.done();
+    }
+    CHECK(one.threads() == 1);
+    CHECK(all.threads() == 3);
 }
 
 TEST(teams_keep_step) {
