@@ -37,7 +37,8 @@ class History:
         or 0 and 1 for a single sigmoid.
     learning_rate : list of float
     seconds : list of float
-        Time of training, without validation and callbacks.
+        Time of training, without validation and callbacks; of epochs that take microseconds, the
+        mean over several.
     gradient_norms : list of list of float
         Of every layer's weights, the mean over the batches of the gradient's Euclidean norm, if
         asked for.

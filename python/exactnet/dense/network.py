@@ -434,7 +434,8 @@ class Network(Layers):
         record_gradient_norms : bool
             Fill `History.gradient_norms`, which takes some time.
         n_threads : int
-            More than one pays for layers of some hundred units. The result is the same to the bit.
+            At most so many threads: the first batches are trained by one and by all of them, and
+            what took less time goes on. The result is the same to the bit.
         verbose : bool
             Show a progress bar with the loss and the validation's results, in a terminal or a
             notebook; elsewhere print a line per epoch to stderr.

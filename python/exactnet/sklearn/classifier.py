@@ -104,7 +104,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dtype : {"auto", "float32", "float64"}
         Of the network. "auto" is float32 for X of float32, which is faster, else float64.
     n_threads : int
-        Threads of a training, which pay for wide layers; results are the same.
+        Threads of a training at most: those that pay are used. Results are the same.
     warm_start : bool
         `fit` trains the network it has further, including its momentum and schedule, and, unless
         the last training had converged, the test of convergence and `early_stopping`.
