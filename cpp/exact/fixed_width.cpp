@@ -89,7 +89,7 @@ void add_limb_product(const SparseRows& inputs, const std::int64_t* values,
                 __int128 first = sum[0], second = sum[1];
                 for (std::size_t e = begin; e < end; ++e) {
                     const __int128 x = values[e];
-                    const std::int64_t* const w = from + inputs.columns[e] * panel;
+                    const std::int64_t* const w = from + inputs.columns[e];
                     first += x * w[0];
                     second += x * w[1];
                 }
@@ -263,7 +263,7 @@ void FixedWidth::gather(std::size_t begin, std::size_t end, bool relu, std::size
             const std::size_t from = at(r, i);
             const double number = relu ? std::max(numbers_[from], 0.0) : numbers_[from];
             // written before it is known whether it counts: no branch that is hard to predict
-            columns_[n] = static_cast<std::uint32_t>(i - begin);
+            columns_[n] = static_cast<std::uint32_t>((i - begin) * panel);
             if (n_limbs == 0) {
                 values_[n] = number;
             } else if (n_limbs_ == 0) {

@@ -12,7 +12,7 @@ namespace exactnet::exact {
 inline constexpr std::size_t panel = 8;
 
 /// Some inputs of some points, without zeros: entries offsets[r] ... offsets[r + 1] - 1 are those
-/// of row r, and entry e belongs to row columns[e] of the weights.
+/// of row r, and entry e belongs to row columns[e] / panel of the weights.
 struct SparseRows {
     std::size_t rows;
     const std::uint32_t* offsets;

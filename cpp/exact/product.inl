@@ -15,30 +15,59 @@ constexpr std::size_t lanes = EXACTNET_VECTOR_BYTES / sizeof(double);
 constexpr std::size_t vectors = panel / lanes;    // of a panel
 constexpr std::size_t most_panels = 8 / vectors;  // 8 vectors of sums keep the adders busy
 
+inline Vector load(const double* p) {
+    Vector v;
+    std::memcpy(&v, p, sizeof(v));
+    return v;
+}
+
 /// `count` panels at a time. Weights stay in the first-level cache while all rows pass over them.
 template <std::size_t count>
 void add_to_panels(const SparseRows& inputs, const double* values, const double* weights,
                    std::size_t weight_stride, double* sums, std::size_t sum_stride) {
+    constexpr std::size_t n = count * vectors;
+    const double* from[count];
+    for (std::size_t c = 0; c < count; ++c) from[c] = weights + c * weight_stride;
+    const std::uint32_t* const columns = inputs.columns;
+    const auto offset = [](std::size_t v, std::size_t stride) {
+        return v / vectors * stride + v % vectors * lanes;
+    };
     for (std::size_t r = 0; r < inputs.rows; ++r) {
-        Vector sum[count * vectors];
         double* const row = sums + r * panel;
-        for (std::size_t v = 0; v < count * vectors; ++v) {
-            std::memcpy(&sum[v], row + v / vectors * sum_stride + v % vectors * lanes,
-                        sizeof(Vector));
-        }
+        Vector sum[n];
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < n; ++v) sum[v] = load(row + offset(v, sum_stride));
         for (std::size_t e = inputs.offsets[r]; e < inputs.offsets[r + 1]; ++e) {
-            const double* const at = weights + inputs.columns[e] * panel;
+            const std::size_t at = columns[e];
             const double x = values[e];
-            for (std::size_t v = 0; v < count * vectors; ++v) {
-                Vector w;
-                std::memcpy(&w, at + v / vectors * weight_stride + v % vectors * lanes, sizeof(w));
-                sum[v] += x * w;
+#pragma GCC unroll 8
+            for (std::size_t c = 0; c < count; ++c) {
+                const double* const w = from[c] + at;
+#pragma GCC unroll 8
+                for (std::size_t v = 0; v < vectors; ++v) {
+                    sum[c * vectors + v] += x * load(w + v * lanes);
+                }
             }
         }
-        for (std::size_t v = 0; v < count * vectors; ++v) {
-            std::memcpy(row + v / vectors * sum_stride + v % vectors * lanes, &sum[v],
-                        sizeof(Vector));
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < n; ++v) {
+            std::memcpy(row + offset(v, sum_stride), &sum[v], sizeof(Vector));
         }
+    }
+}
+
+/// Panels p ... n_panels - 1, `count` or fewer at a time.
+template <std::size_t count>
+void add_to_all(const SparseRows& inputs, const double* values, const double* weights,
+                std::size_t weight_stride, std::size_t p, std::size_t n_panels, double* sums,
+                std::size_t sum_stride) {
+    for (; p + count <= n_panels; p += count) {
+        add_to_panels<count>(inputs, values, weights + p * weight_stride, weight_stride,
+                             sums + p * sum_stride, sum_stride);
+    }
+    if constexpr (count > 1) {
+        add_to_all<count - 1>(inputs, values, weights, weight_stride, p, n_panels, sums,
+                              sum_stride);
     }
 }
 
@@ -47,15 +76,7 @@ void add_to_panels(const SparseRows& inputs, const double* values, const double*
 void add_product(const SparseRows& inputs, const double* values, const double* weights,
                  std::size_t weight_stride, std::size_t n_panels, double* sums,
                  std::size_t sum_stride) {
-    std::size_t p = 0;
-    for (; p + most_panels <= n_panels; p += most_panels) {
-        add_to_panels<most_panels>(inputs, values, weights + p * weight_stride, weight_stride,
-                                   sums + p * sum_stride, sum_stride);
-    }
-    for (; p < n_panels; ++p) {
-        add_to_panels<1>(inputs, values, weights + p * weight_stride, weight_stride,
-                         sums + p * sum_stride, sum_stride);
-    }
+    add_to_all<most_panels>(inputs, values, weights, weight_stride, 0, n_panels, sums, sum_stride);
 }
 
 }  // namespace exactnet::exact::EXACTNET_ISA_NAMESPACE
