@@ -16,7 +16,8 @@ constexpr std::size_t most_limb_products = 32;  // of a weight with an input
 // Limbs are at most 2^53: so many products of two, and a carry, stay below 2^127.
 constexpr std::size_t most_terms = std::size_t{1} << 20;
 
-constexpr std::size_t input_block = 96;  // the weights of 4 panels stay in the first-level cache
+// So many inputs at a time: their weights in 4 panels, or of a limb in one, stay in the cache.
+constexpr std::size_t input_block = 96, limb_block = 192;
 constexpr std::size_t most_block_rows = 128;
 
 /// Limbs of numbers below 2^bits, the highest with their sign.
@@ -59,6 +60,7 @@ FixedLayer fix_width(const PreparedLayer& prepared, base::Monitor& monitor) {
     const std::size_t padded = layer.n_panels * panel, size = padded * layer.inputs;
     layer.weights.resize(size);
     layer.limbs.resize(size * layer.n_limbs);
+    layer.limb_used.resize(layer.inputs * layer.n_limbs);
     layer.biases.resize(padded);
     layer.bias_limbs.resize(padded * layer.n_bias_limbs);
     for (std::size_t k = 0; k < layer.outputs; ++k) {
@@ -68,6 +70,9 @@ FixedLayer fix_width(const PreparedLayer& prepared, base::Monitor& monitor) {
             const std::size_t at = (k / panel * layer.inputs + i) * panel + k % panel;
             layer.weights[at] = mpz_get_d(weight.get());
             split(weight, layer.n_limbs, size, &layer.limbs[at]);
+            for (std::size_t b = 0; b < layer.n_limbs; ++b) {
+                if (layer.limbs[b * size + at] != 0) layer.limb_used[b * layer.inputs + i] = 1;
+            }
         }
         layer.biases[k] = mpz_get_d(prepared.biases[k].get());
         split(prepared.biases[k], layer.n_bias_limbs, padded, &layer.bias_limbs[k]);
@@ -250,8 +255,10 @@ double FixedWidth::bound(const FixedLayer& layer) {
 }
 
 /// Lists the numbers of units begin ... end - 1 that are not 0, of `n_limbs` limbs; 0: as floats.
-void FixedWidth::gather(std::size_t begin, std::size_t end, bool relu, std::size_t n_limbs) {
-    const std::size_t most = n_rows_ * input_block, plane = numbers_.size();
+/// If `used` is not null, only of units where it is not 0.
+void FixedWidth::gather(std::size_t begin, std::size_t end, bool relu, std::size_t n_limbs,
+                        const char* used) {
+    const std::size_t most = n_rows_ * (end - begin), plane = numbers_.size();
     offsets_.resize(n_rows_ + 1);
     columns_.resize(most);
     values_.resize(most);
@@ -273,7 +280,7 @@ void FixedWidth::gather(std::size_t begin, std::size_t end, bool relu, std::size
                     limb_values_[a * most + n] = limbs_[a * plane + from];
                 }
             }
-            n += number != 0 ? 1 : 0;
+            n += number != 0 && (used == nullptr || used[i] != 0) ? 1 : 0;
         }
     }
     offsets_[n_rows_] = static_cast<std::uint32_t>(n);
@@ -288,7 +295,7 @@ void FixedWidth::multiply_floats(const FixedLayer& layer, bool relu) {
         }
     }
     for (std::size_t i = 0; i < layer.inputs; i += input_block) {
-        gather(i, std::min(i + input_block, layer.inputs), relu, 0);
+        gather(i, std::min(i + input_block, layer.inputs), relu, 0, nullptr);
         add_product_({n_rows_, offsets_.data(), columns_.data()}, values_.data(),
                      &layer.weights[i * panel], layer.inputs * panel, layer.n_panels,
                      next_numbers_.data(), n_rows_ * panel);
@@ -306,12 +313,13 @@ void FixedWidth::multiply_limbs(const FixedLayer& layer, bool relu, std::size_t 
     const std::size_t n_powers = n_input_limbs + layer.n_limbs - 1;
     const std::size_t weight_plane = layer.n_panels * layer.inputs * panel;
     sums_.assign(n_powers * plane, 0);
-    for (std::size_t i = 0; i < layer.inputs; i += input_block) {
-        gather(i, std::min(i + input_block, layer.inputs), relu, n_input_limbs);
-        for (std::size_t a = 0; a < n_input_limbs; ++a) {
-            for (std::size_t b = 0; b < layer.n_limbs; ++b) {
+    for (std::size_t i = 0; i < layer.inputs; i += limb_block) {
+        const std::size_t end = std::min(i + limb_block, layer.inputs);
+        for (std::size_t b = 0; b < layer.n_limbs; ++b) {
+            gather(i, end, relu, n_input_limbs, &layer.limb_used[b * layer.inputs]);
+            for (std::size_t a = 0; a < n_input_limbs; ++a) {
                 add_limb_product({n_rows_, offsets_.data(), columns_.data()},
-                                 &limb_values_[a * n_rows_ * input_block],
+                                 &limb_values_[a * n_rows_ * (end - i)],
                                  &layer.limbs[b * weight_plane + i * panel], layer.inputs * panel,
                                  layer.n_panels, &sums_[(a + b) * plane], n_rows_ * panel);
                 monitor_.step(0);

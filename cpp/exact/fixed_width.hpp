@@ -35,6 +35,7 @@ struct FixedLayer {
     std::vector<double> weights;           // rounded towards 0
     std::vector<double> biases;            // (padded outputs,), rounded towards 0
     std::vector<std::int64_t> limbs;       // (n_limbs, panels)
+    std::vector<char> limb_used;           // (n_limbs, inputs): whether any weight has it
     std::vector<std::int64_t> bias_limbs;  // (n_bias_limbs, padded outputs)
 };
 
@@ -69,7 +70,8 @@ class FixedWidth {
     void load_limbs(std::size_t begin);
     void find_highest(bool relu);
     double bound(const FixedLayer& layer);
-    void gather(std::size_t begin, std::size_t end, bool relu, std::size_t n_limbs);
+    void gather(std::size_t begin, std::size_t end, bool relu, std::size_t n_limbs,
+                const char* used);
     void multiply_floats(const FixedLayer& layer, bool relu);
     void multiply_limbs(const FixedLayer& layer, bool relu, std::size_t n_input_limbs,
                         std::size_t n_limbs);
