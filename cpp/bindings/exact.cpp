@@ -1,7 +1,10 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "convert.hpp"
@@ -88,6 +91,85 @@ void add_layer(exact::Network& network, const py::list& weights, const py::list&
                                     "'");
     }
     network.push_back(std::move(layer));
+}
+
+/// The pickle of a network: words of 64 bits, so that other processes get the numbers as they are,
+/// in lowest terms, which making them from numerators and denominators would have to find anew.
+class Words {
+   public:
+    void put(std::uint64_t word) { words_.push_back(word); }
+    void put(mpz_srcptr value) {
+        const std::size_t size = (mpz_sizeinbase(value, 2) + 63) / 64;
+        put(2 * size + (mpz_sgn(value) < 0 ? 1 : 0));
+        words_.resize(words_.size() + size);
+        mpz_export(&words_[words_.size() - size], nullptr, -1, sizeof(std::uint64_t), 0, 0, value);
+    }
+    py::bytes bytes() const {
+        return {reinterpret_cast<const char*>(words_.data()), words_.size() * sizeof words_[0]};
+    }
+
+    explicit Words() = default;
+    explicit Words(std::string_view bytes) : words_(bytes.size() / sizeof(std::uint64_t)) {
+        std::memcpy(words_.data(), bytes.data(), words_.size() * sizeof words_[0]);
+    }
+    const std::uint64_t* take(std::size_t size) {
+        if (size > words_.size() - at_) throw std::invalid_argument("network: damaged pickle");
+        at_ += size;
+        return words_.data() + (at_ - size);
+    }
+    void take(mpz_ptr value) {
+        const std::uint64_t head = *take(1);
+        const std::uint64_t* words = take(head / 2);
+        exact::memory::expect(head / 2 * sizeof(std::uint64_t));
+        mpz_import(value, head / 2, -1, sizeof(std::uint64_t), 0, 0, words);
+        if (head % 2 != 0) mpz_neg(value, value);
+    }
+
+    std::size_t left() const { return words_.size() - at_; }
+
+   private:
+    std::vector<std::uint64_t> words_;
+    std::size_t at_ = 0;
+};
+
+py::bytes to_bytes(const exact::Network& network) {
+    Words words;
+    for (const exact::Layer& layer : network) {
+        words.put(layer.outputs);
+        words.put(layer.inputs);
+        words.put(layer.activation == exact::Activation::relu ? 1 : 0);
+        for (const auto* values : {&layer.weights, &layer.biases}) {
+            for (const exact::Rational& value : *values) {
+                words.put(value.num());
+                words.put(value.den());
+            }
+        }
+    }
+    return words.bytes();
+}
+
+exact::Network from_bytes(const py::bytes& bytes) {
+    exact::memory::renew();
+    Words words{std::string_view(bytes)};
+    exact::Network network;
+    while (words.left() > 0) {
+        exact::Layer layer;
+        layer.outputs = *words.take(1);
+        layer.inputs = *words.take(1);
+        layer.activation =
+            *words.take(1) != 0 ? exact::Activation::relu : exact::Activation::linear;
+        for (auto* values : {&layer.weights, &layer.biases}) {
+            const std::size_t n = layer.outputs * (values == &layer.weights ? layer.inputs : 1);
+            values->reserve(std::min(n, words.left()));  // each number takes some words
+            for (std::size_t k = 0; k < n; ++k) {
+                exact::Rational& value = values->emplace_back();
+                words.take(mpq_numref(value.get()));
+                words.take(mpq_denref(value.get()));
+            }
+        }
+        network.push_back(std::move(layer));
+    }
+    return network;
 }
 
 exact::Scale to_scale(const std::string& name) {
@@ -205,7 +287,8 @@ void bind_exact(py::module_& module) {
     py::class_<exact::Network>(module, "ExactNetwork", "Layers of rational parameters.")
         .def(py::init<>())
         .def("add_layer", &add_layer, py::arg("weights"), py::arg("biases"), py::arg("activation"),
-             "weights: flat list of mpq, row-major (outputs, inputs).");
+             "weights: flat list of mpq, row-major (outputs, inputs).")
+        .def(py::pickle(&to_bytes, &from_bytes));
 
     module.def("choose_projection", &choose_projection, py::arg("points"), py::arg("strategy"),
                py::arg("seed"), py::arg("progress") = none,

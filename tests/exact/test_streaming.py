@@ -21,7 +21,10 @@ import numpy as np
 import pytest
 
 from conftest import interrupt, random_points, slow
-from exactnet import ExactNetwork, memorize, verify
+from exactnet import ExactNetwork, _core, memorize, verify
+from exactnet.base import executors
+from exactnet.exact import verification
+from exactnet.exact.data import Data
 from reference import forward
 from test_verify import random_network, random_rational
 
@@ -38,6 +41,12 @@ def processes():
 def threads():
     with ThreadPoolExecutor(3) as executor:
         yield executor
+
+
+@pytest.fixture(autouse=True)
+def all_by_workers(monkeypatch):
+    """However little there is to do; `test_work_that_is_too_little...` undoes it."""
+    monkeypatch.setattr(verification, "LEAST_SECONDS", {True: (0, 0), False: (0, 0)})
 
 
 @pytest.fixture(params=[None, "threads", "processes"])
@@ -172,6 +181,42 @@ def test_networks_are_pickled_exactly(rng):
         assert (ours == theirs).all()
         assert all(type(v) is gmpy2.mpq for v in theirs.ravel())
     assert same.activations == net.activations
+
+
+def pickled(core):
+    return pickle.loads(pickle.dumps(core))
+
+
+def test_cores_are_pickled_exactly(rng):
+    """Networks travel as the bytes of their numbers, of any length and sign."""
+    for case in range(40):
+        net = random_network(rng, collinear=case % 2 == 0)
+        net.weights[0][0, 0] = gmpy2.mpq((-1) ** case * 3 ** (10 * case), 7 ** (20 * case))
+        net.biases[-1][0] = gmpy2.mpq(rng.choice([0, 2**63, -(2**64), 2**128 - 1]))
+        core = net._parameters().to_core()
+        X = [[random_rational(rng, 4) for _ in net.weights[0][0]] for _ in range(5)]
+        points = Data(X, forward(net, X))
+        for other in (core, pickled(core), pickled(pickled(core))):
+            args = other, points.points.core, points.targets.core
+            assert _core.verify(*args) == (5, 0, None, 0)
+        state = core.__getstate__()
+        assert pickled(core).__getstate__() == state
+        for damaged in (state[:-8], state[:24], state[:24] + b"\xff" * 8):
+            with pytest.raises(ValueError, match="damaged"):
+                _core.ExactNetwork.__new__(_core.ExactNetwork).__setstate__(damaged)
+
+
+@pytest.mark.parametrize("least", [-(2**62) + 1, -(2**40), -129, -1, 0, 7])
+@pytest.mark.parametrize("most", [0, 1, 127, 128, 255, 256, 2**31, 2**62 - 1])
+def test_tables_travel_in_few_bytes(least, most):
+    table = Data([[least, 3], [most, 0]], [1, 2]).points
+    other = pickled(table)
+    assert other.numerators.dtype == np.int64
+    assert (other.numerators == table.numerators).all()
+    assert other.denominators == table.denominators
+    large = np.zeros((1000, 10), dtype=np.uint8)
+    large[0, 0] = 255
+    assert len(pickle.dumps(Data(large, large[:, 0]).points)) < 2 * large.nbytes
 
 
 def test_network_that_changes_meanwhile(executor):
@@ -455,6 +500,96 @@ def test_few_tasks_are_under_way(n_workers):
     executor.n_tasks = 0
     assert verify(net, X, y, executor=executor)
     assert executor.n_tasks == limit
+
+
+class Processes(Executor):
+    """Does tasks at once in `n` processes, as it were, which take turns; counts what is sent."""
+
+    def __init__(self, n, n_workers):
+        self._max_workers = n_workers
+        self.kept = [("", None)] * n
+        self.sent = []
+
+    def submit(self, task, /, *args, **kwargs):
+        data = pickle.dumps((task, args))
+        self.sent.append(len(data))
+        ours = executors._arrived
+        here = len(self.sent) % len(self.kept)
+        executors._arrived = self.kept[here]
+        try:
+            task, args = pickle.loads(data)
+            result = pickle.loads(pickle.dumps(task(*args)))
+        finally:
+            self.kept[here], executors._arrived = executors._arrived, ours
+        future = Future()
+        future.set_result(result)
+        return future
+
+
+@pytest.mark.parametrize("in_chunks", [True, False])
+@pytest.mark.parametrize(("n", "n_workers"), [(1, 1), (2, 2), (3, 4), (5, 2)])
+def test_networks_travel_once_per_process(rng, in_chunks, n, n_workers):
+    """With the first tasks; again where a process had none of them, as there are more of them."""
+    X, y = random_points(rng, 300, 3)
+    y[17] += 1
+    net = memorize(X, y)
+    y[17] -= 1
+    executor = Processes(n, n_workers)
+    expected = findings(verify(net, X, y))
+    for times in (1, 2):
+        data = (chunked(X, y, [10] * 30),) if in_chunks else (X, y)
+        assert findings(verify(net, *data, executor=executor)) == expected
+        whole = sum(size > 10_000 for size in executor.sent)
+        assert whole == times * n_workers if n <= n_workers else whole > times * n_workers
+        net.biases[0][0] += 0  # another one as far as the workers know
+
+
+@pytest.mark.parametrize("in_chunks", [True, False])
+def test_work_that_is_too_little_is_done_here(rng, monkeypatch, in_chunks):
+    """And what is not is handed out once that is seen, with the same report."""
+    X, y = random_points(rng, 3000, 3)
+    y[7] += 1
+    net = memorize(X, y)
+    y[7] -= 1
+    data = (list(chunked(X, y, [100] * 30)),) if in_chunks else (X, y)
+    expected = findings(verify(net, *data))
+    for least, by_workers in ((1e9, [0]), (1e-9, range(2800, 3000)), (0, [3000])):
+        monkeypatch.setattr(verification, "LEAST_SECONDS", {False: (least, least)})
+        executor, shares = Immediate(), []
+        executor._max_workers = 2
+        report = verify(net, *data, executor=executor, progress=shares.append)
+        assert findings(report) == expected
+        assert report.n_by_workers in by_workers
+        assert (executor.n_submitted > 0) == (report.n_by_workers > 0)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+    assert verify(net, *data).n_by_workers == 0
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("in_chunks", [True, False])
+@pytest.mark.parametrize("as_executor", [True, False])
+def test_clients_of_dask(rng, client, in_chunks, as_executor):
+    X, y = random_points(rng, 400, 3)
+    y[17] += 1
+    net = memorize(X, y)
+    y[17] -= 1
+    data = (chunked(X, y, [100] * 4),) if in_chunks else (X, y)
+    executor = client.get_executor() if as_executor else client
+    report = verify(net, *data, executor=executor)
+    assert findings(report) == findings(verify(net, X, y))
+    assert report.n_by_workers == 400
 
 
 def test_tasks_under_way_are_cancelled():

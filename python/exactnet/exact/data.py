@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -80,8 +80,19 @@ class Table:
         )
         return _core.Table.from_integers(flat, len(self.numerators), denominators)
 
-    def __reduce__(self) -> tuple[type[Table], tuple[Any, ...]]:
-        return Table, (self.numerators, self.denominators)  # other processes make their own core
+    def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
+        # other processes make their own core, of integers that travel in as few bytes as hold them
+        numerators = self.numerators
+        if numerators.dtype == np.int64 and numerators.size:
+            low, high = int(numerators.min()), int(numerators.max())
+            widest = high if low >= 0 else min(low, -high - 1)
+            numerators = numerators.astype(np.min_scalar_type(widest))
+        return _arrived, (numerators, self.denominators)
+
+
+def _arrived(numerators: npt.NDArray[Any], denominators: list[int]) -> Table:
+    small = numerators.dtype != object
+    return Table(numerators.astype(np.int64) if small else numerators, denominators)
 
 
 class Data:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 import reprlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from exactnet import _core
 from exactnet.base.checks import thread_count
 from exactnet.base.dataset import Dataset
+from exactnet.base.executors import Workers, check_executor, in_this_process
 from exactnet.base.frames import is_sparse
 from exactnet.base.progress import Progress, ProgressOption, reporting
 from exactnet.base.tables import count
@@ -24,10 +25,13 @@ from exactnet.exact.data import Data, Table
 from exactnet.exact.network import ExactNetwork
 from exactnet.exact.parameters import Parameters
 from exactnet.exact.rationals import brief, to_mpq
-from exactnet.exact.workers import Part, Place, Result, check_parts, part_count
+from exactnet.exact.workers import Part, Place, PortableNetwork, Result, check_part, check_parts
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor  # at run time it costs an import of logging
+# What must remain to be checked, or a chunk take, in seconds, for workers to be asked: (of threads,
+# of processes, which get the network and the points as bytes).
+LEAST_SECONDS = {True: (0.02, 0.002), False: (0.3, 0.01)}
+# Of how many points one, and then two, show how long they take.
+_TRIAL = 64
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +51,9 @@ class VerificationReport:
         The lowest such row of X, or of all chunks together.
     seconds : float
         Wall-clock time of the verification.
+    n_by_workers : int
+        Points that workers of the executor checked. The calling thread checked the others: all
+        without an executor, and where handing them out would have taken longer than checking them.
     """
 
     exact: bool
@@ -55,6 +62,7 @@ class VerificationReport:
     n_wrong: int
     first_wrong: int | None
     seconds: float
+    n_by_workers: int = 0
 
     def __bool__(self) -> bool:
         return self.exact
@@ -75,7 +83,7 @@ def verify(
     y: Any = None,
     *,
     n_threads: int = 1,
-    executor: Executor | None = None,
+    executor: Any = None,
     progress: ProgressOption = None,
 ) -> VerificationReport:
     """Evaluate a network in exact arithmetic and compare every output with its target.
@@ -100,9 +108,11 @@ def verify(
         copy: once the next chunk is asked for, a reader may refill or free the memory of the last.
     n_threads : int
         With an executor, the threads of every task.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
         Its workers, threads or processes, check the chunks, or parts of X and y; at most two per
-        worker are under way at a time. Chunks are read in the calling thread.
+        worker are under way at a time. The network travels to each process once. Chunks are read in
+        the calling thread, which begins with checking some by itself and goes on with it while
+        they take so little time that it does not pay to hand them out: see ``n_by_workers``.
     progress : callable or True, optional
         Called now and then with the finished share, from 0 to 1; with 0 while chunks come from an
         iterable without a length. True shows a bar.
@@ -138,13 +148,14 @@ def verify(
     >>> report.exact, report.first_wrong, report.max_error
     (False, 0, mpq(1,1))
 
-    In chunks, by two threads:
+    In chunks, by two threads, which these few points would not need:
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> chunks = ((X[k : k + 2], y[k : k + 2]) for k in range(0, 4, 2))
     >>> with ThreadPoolExecutor(2) as executor:
-    ...     verify(net, chunks, executor=executor).n_wrong
-    4
+    ...     report = verify(net, chunks, executor=executor)
+    >>> report.n_wrong, report.n_by_workers
+    (4, 0)
     """
     start = time.perf_counter()
     if not isinstance(network, ExactNetwork):
@@ -152,24 +163,21 @@ def verify(
         raise TypeError(f"network must be an ExactNetwork, not {type(network).__name__}{advice}")
     n_threads = thread_count(n_threads)
     if executor is not None:
-        _check_executor(executor)
+        check_executor(executor)
     parameters = network._parameters()
-    n_parts: int | None
-    if y is None and not isinstance(X, Dataset):
-        chunks = _as_chunks(X)
-        n_parts = len(chunks) if isinstance(chunks, Sized) else None
-        # `map` keeps nothing of a chunk, as a loop variable would while the next one is made
-        parts: Iterator[Part] = map(partial(_read_chunk, parameters), chunks, itertools.count())
-    else:
-        data = parameters.data(X, y)
-        n_parts = 1 if executor is None else min(data.points.shape[0], part_count(executor))
-        parts = _split(parameters, data, n_parts)
+    portable = PortableNetwork(parameters.to_core())
+    chunks = None if y is not None or isinstance(X, Dataset) else _as_chunks(X)
     with reporting(progress, "verifying") as tell:
-        tally = _Tally(n_parts, tell)
-        if executor is None:
-            _check_in_turn(parameters, parts, n_threads, tally)
+        if chunks is None:
+            data = parameters.data(X, y)
+            work = _Work(portable, n_threads, executor, _Tally(data.points.shape[0], True, tell))
+            work.check_rows(data, lambda: _along_first_layer(parameters, data.points))
         else:
-            check_parts(executor, parameters, parts, n_threads, tally.add)
+            total = len(chunks) if isinstance(chunks, Sized) else None
+            work = _Work(portable, n_threads, executor, _Tally(total, False, tell))
+            # `map` keeps nothing of a chunk, as a loop variable would while the next one is made
+            work.check_chunks(map(partial(_read_chunk, parameters), chunks, itertools.count()))
+    tally = work.tally
     if tally.n_points == 0:
         raise ValueError("X is empty: it has no chunks (X, y)")
     return VerificationReport(
@@ -179,21 +187,23 @@ def verify(
         n_wrong=tally.n_wrong,
         first_wrong=tally.first_wrong,
         seconds=time.perf_counter() - start,
+        n_by_workers=tally.n_by_workers,
     )
 
 
 class _Tally:
-    """Sums up the results of parts, and tells how far the work is."""
+    """Sums up the results of parts, and tells how far the work is: of all points, or chunks."""
 
-    def __init__(self, n_parts: int | None, progress: Progress | None) -> None:
-        self.n_points = self.n_wrong = 0
+    def __init__(self, total: int | None, of_points: bool, progress: Progress | None) -> None:
+        self.n_points = self.n_wrong = self.n_by_workers = 0
         self.first_wrong: int | None = None
         self.max_error = gmpy2.mpq(0)
         self._finished = 0
-        self._n_parts = n_parts
+        self._total = total
+        self._of_points = of_points
         self._progress = progress
 
-    def add(self, place: Place, result: Result) -> None:
+    def add(self, place: Place, result: Result, by_workers: bool = True) -> None:
         """Count a finished part."""
         n_points, n_wrong, first, error = result
         if n_points != place.n_points:
@@ -206,38 +216,83 @@ class _Tally:
             self.first_wrong = row if self.first_wrong is None else min(self.first_wrong, row)
         self.n_points += n_points
         self.n_wrong += n_wrong
+        self.n_by_workers += n_points if by_workers else 0
         self.max_error = max(self.max_error, error)
-        self._finished += 1
-        self.tell(0.0)
+        self._finished += n_points if self._of_points else 1
+        self.tell(0, 0.0)
 
-    def tell(self, share: float) -> None:
-        """Say how much is finished, with that share of the next part."""
+    def tell(self, n_points: int, share: float) -> None:
+        """Say how much is finished, with that share of a part of so many points."""
         if self._progress is not None:
-            known = self._n_parts or 0  # an iterable may well have more items than its length
-            self._progress(min(1.0, (self._finished + share) / known) if known else 0.0)
+            known = self._total or 0  # an iterable may well have more items than its length
+            done = self._finished + share * (n_points if self._of_points else 1)
+            self._progress(min(1.0, done / known) if known else 0.0)
 
 
-def _check_in_turn(
-    parameters: Parameters, parts: Iterator[Part], n_threads: int, tally: _Tally
-) -> None:
-    core = parameters.to_core()
-    for part in parts:
-        tally.add(
-            part.place,
-            _core.verify(
-                core, part.data.points.core, part.data.targets.core, n_threads, tally.tell
-            ),
-        )
-        del part  # before the next chunk is made
+class _Work:
+    """Checks parts, here or, where that pays, by the workers of an executor."""
+
+    def __init__(
+        self, network: PortableNetwork, n_threads: int, executor: Any, tally: _Tally
+    ) -> None:
+        self._network = network
+        self._n_threads = n_threads
+        self._executor = executor
+        self.tally = tally
+
+    def check_rows(self, data: Data, order: Callable[[], npt.NDArray[np.intp]]) -> None:
+        """Check the points of one table; `order` says which are best checked together."""
+        n = data.points.shape[0]
+        if self._executor is None:
+            self._check(Part(data, Place(n, None)))
+            return
+        rows, size = order(), max(1, n // _TRIAL)
+        least = LEAST_SECONDS[in_this_process(self._executor)][0]
+        if least > 0:
+            seconds = self._check(_part(data, rows[:size]))
+            rows = rows[size:]
+            if seconds < least < _TRIAL * seconds and len(rows):
+                # a part takes some time whatever its size: see how much longer twice as many take
+                seconds = self._check(_part(data, rows[: 2 * size])) - seconds
+                rows = rows[2 * size :]
+            if seconds * len(rows) / size < least:
+                if len(rows):
+                    self._check(_part(data, rows))
+                return
+        workers = Workers(self._executor, self._network)
+        # Along the line of `memorize` later points take longer: those that take longest are first.
+        parts = np.array_split(rows, min(len(rows), workers.limit))[::-1]
+        self._hand_out(workers, (_part(data, rows) for rows in parts))
+
+    def check_chunks(self, chunks: Iterator[Part]) -> None:
+        """Check chunks, at least until one of them takes long enough to be handed out."""
+        longest = math.inf
+        if self._executor is not None:
+            longest = LEAST_SECONDS[in_this_process(self._executor)][1]
+        seconds = 0.0
+        while seconds < longest:
+            part = next(chunks, None)
+            if part is None:
+                return
+            seconds = self._check(part)
+            del part  # before the next chunk is made
+        self._hand_out(Workers(self._executor, self._network), chunks)
+
+    def _check(self, part: Part) -> float:
+        start = time.perf_counter()
+        tell = partial(self.tally.tell, part.place.n_points)
+        result = check_part(self._network, part.data, self._n_threads, tell)
+        self.tally.add(part.place, result, by_workers=False)
+        return time.perf_counter() - start
+
+    def _hand_out(self, workers: Workers, parts: Iterator[Part]) -> None:
+        check_parts(workers, self._network, parts, self._n_threads, self.tally.add)
 
 
-def _check_executor(executor: Any) -> None:
-    from concurrent.futures import Executor
-
-    if not isinstance(executor, Executor):
-        raise TypeError(
-            f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}"
-        )
+def _part(data: Data, rows: npt.NDArray[np.intp]) -> Part:
+    # in their order, so that the first wrong one of the part is the first wrong one of X
+    rows = np.sort(rows)
+    return Part(data.rows(rows), Place(len(rows), rows))
 
 
 def _as_chunks(chunks: Any) -> Iterable[Any]:
@@ -273,15 +328,6 @@ def _read_chunk(parameters: Parameters, chunk: Any, k: int) -> Part:
         kind = next(c for c in (ValueError, TypeError, MemoryError) if isinstance(error, c))
         raise kind(f"chunk {k}: {error}") from error
     return Part(data, Place(data.points.shape[0], None))
-
-
-def _split(parameters: Parameters, data: Data, n_parts: int) -> Iterator[Part]:
-    if n_parts == 1:
-        yield Part(data, Place(data.points.shape[0], None))
-        return
-    for rows in np.array_split(_along_first_layer(parameters, data.points), n_parts):
-        rows.sort()  # so that the first wrong one of the part is the first wrong one of X
-        yield Part(data.rows(rows), Place(len(rows), rows))
 
 
 def _along_first_layer(parameters: Parameters, points: Table) -> npt.NDArray[np.intp]:
