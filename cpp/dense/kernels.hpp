@@ -72,6 +72,27 @@ struct Parameters {
     T* bias_velocity = nullptr;  // with their velocity
 };
 
+/// A layer of at most four units and four inputs, without softmax: matrices of four columns.
+template <class T>
+struct SmallLayer {
+    std::size_t inputs, outputs;
+    Activation activation;
+    T *weights, *biases, *velocity, *bias_velocity;  // the latter two may be null
+    T *values, *deltas;                              // of samples
+};
+
+/// Squares: the r-th loss, of sample samples[r], is `scale` times the sum of those of its errors,
+/// and their gradient `factor` times the errors. Without values, labels are targets.
+template <class T>
+struct SmallLoss {
+    const T* values;
+    const std::int64_t* labels;
+    const std::uint32_t* samples;
+    T factor;
+    double scale;
+    double* losses;
+};
+
 template <class T>
 struct Kernels {
     const char* name;
@@ -131,6 +152,13 @@ struct Kernels {
     void (*narrow_update)(std::size_t columns, std::size_t m, std::size_t k_begin,
                           std::size_t k_end, View<T> a, const T* d, Parameters<T> parameters,
                           Step<T> step);
+
+    /// Of small layers, all that concerns rows begin ... begin + m - 1 of the batch up to their
+    /// deltas, and the step of m samples then.
+    void (*small_pass)(const SmallLayer<T>* layers, std::size_t n_layers, std::size_t begin,
+                       std::size_t m, const T* x, const SmallLoss<T>& loss);
+    void (*small_update)(const SmallLayer<T>* layers, std::size_t n_layers, std::size_t m,
+                         const T* x, Step<T> step);
 };
 
 /// So many numbers, rounded up to vectors.

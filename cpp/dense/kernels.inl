@@ -5,6 +5,7 @@
 #include "kernels/activation.inl"
 #include "kernels/narrow.inl"
 #include "kernels/product.inl"
+#include "kernels/small.inl"
 #include "kernels/sparse.inl"
 #include "kernels/step.inl"
 #include "kernels/transpose.inl"
@@ -17,7 +18,8 @@ template <class T>
 constexpr Kernels<T> table{EXACTNET_ISA_NAME, width<T>,         product<T>,  update<T>,
                            sparse_product<T>, sparse_update<T>, penalize<T>, optimize<T>,
                            transpose<T>,      activate<T>,      softmax<T>,  multiply_derivative<T>,
-                           dot_rows<T>,       narrow_product<T>, narrow_update<T>};
+                           dot_rows<T>,       narrow_product<T>, narrow_update<T>,
+                           small_pass<T>,     small_update<T>};
 
 }  // namespace
 

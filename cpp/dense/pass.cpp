@@ -5,10 +5,9 @@
 
 namespace exactnet::dense {
 
-/// Of rows of the batch that begins with order_[first]: pre-activations of the last layer.
+/// Fetches the samples of rows of the batch that begins with order_[first].
 template <class T>
-void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll) {
-    const std::size_t m = rows.end - rows.begin;
+void Trainer<T>::fetch(std::size_t first, Range rows) {
     const std::size_t few = batch_.width() < kernels_.width ? samples_.inputs() : 0;
     for (std::size_t r = rows.begin; r < rows.end; ++r) {
         const std::uint32_t sample = order_[first + r];
@@ -25,6 +24,12 @@ void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_se
         const std::size_t next = first + r + batch_size_;
         if (next < order_.size()) samples_.prefetch(order_[next]);
     }
+}
+
+/// Of rows of the batch that begins with order_[first]: pre-activations of the last layer.
+template <class T>
+void Trainer<T>::forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll) {
+    const std::size_t m = rows.end - rows.begin;
     for (std::size_t l = 0; l < levels_.size(); ++l) {
         Level& level = levels_[l];
         const PackedLayer<T>& packed = level.packed;
@@ -114,10 +119,19 @@ void Trainer<T>::pass(std::size_t first, Range rows, std::uint64_t dropout_seed,
     Level& last = levels_.back();
     for (std::size_t begin = rows.begin; begin < rows.end; begin += most) {
         const Range part{begin, std::min(rows.end, begin + most)};
-        forward(first, part, dropout_seed, poll);
-        last_.finish(part.begin, part.end, last.values, &last.deltas, data_.targets,
-                     order_.data() + first, losses_.data());
-        backward(part, poll);
+        fetch(first, part);
+        if (!small_.empty()) {
+            SmallLoss<T> loss = small_loss_;
+            loss.samples = order_.data() + first + part.begin;
+            loss.losses = losses_.data() + part.begin;
+            kernels_.small_pass(small_.data(), small_.size(), part.begin, part.end - part.begin,
+                                batch_.data(), loss);
+        } else {
+            forward(first, part, dropout_seed, poll);
+            last_.finish(part.begin, part.end, last.values, &last.deltas, data_.targets,
+                         order_.data() + first, losses_.data());
+            backward(part, poll);
+        }
         poll.done(2 * (part.end - part.begin) * work_);
     }
 }

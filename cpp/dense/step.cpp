@@ -65,6 +65,12 @@ template <class T>
 void Trainer<T>::update(std::size_t m, Step<T> step, std::size_t t, Poll poll) {
     static constexpr T one[1] = {1};
     const auto or_null = [](auto& buffer) { return buffer.size() != 0 ? buffer.data() : nullptr; };
+    if (!small_.empty()) {
+        if (t == 0) {
+            kernels_.small_update(small_.data(), small_.size(), m, batch_.data(), step);
+        }
+        return;
+    }
     for (std::size_t l = levels_.size(); l-- > 0;) {
         Level& level = levels_[l];
         Panels<T>& w = level.packed.weights;

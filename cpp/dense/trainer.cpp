@@ -94,6 +94,28 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
         batch_ = Panels<T>(batch_size, inputs, panel_width(kernels, inputs));
     }
     std::iota(order_.begin(), order_.end(), 0U);
+    constexpr std::size_t four = 4, most_rows = std::size_t{1} << 16;  // a step without turns
+    const bool square = options.loss == Loss::quadratic || options.loss == Loss::mse;
+    const auto is_small = [&](const Level& level) {
+        return level.narrow(kernels_) && level.packed.weights.width() == four &&
+               level.packed.source.inputs <= four && level.mask.size() == 0;
+    };
+    if (square && data_.targets.weights == nullptr && !optimizer.needs_gradients() &&
+        batch_size <= most_rows && std::all_of(levels_.begin(), levels_.end(), is_small)) {
+        const auto or_null = [](auto& buffer) { return buffer.size() ? buffer.data() : nullptr; };
+        for (Level& level : levels_) {
+            PackedLayer<T>& packed = level.packed;
+            small_.push_back({packed.source.inputs, packed.source.outputs, packed.source.activation,
+                              packed.weights.data(), packed.biases.data(), or_null(level.first),
+                              or_null(level.bias_first), level.values.data(), level.deltas.data()});
+        }
+        const bool mse = options.loss == Loss::mse;
+        const std::size_t outputs = layers.back().outputs;
+        small_loss_.factor = mse ? T(2) / static_cast<T>(outputs) : T(1);
+        small_loss_.scale = mse ? 1 / static_cast<double>(outputs) : 0.5;
+        small_loss_.values = data_.targets.values;
+        small_loss_.labels = data_.targets.labels;
+    }
     for (Level& level : levels_) {
         const auto add = [&](Panels<T>& weights, Buffer<T>& biases) {
             if (weights.size() == 0) return;

@@ -123,6 +123,7 @@ class Trainer {
     double epoch(double rate, std::uint64_t dropout_seed, std::span<double> norms,
                  const std::function<void(std::size_t)>& poll);
     void pass(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll poll);
+    void fetch(std::size_t first, Range rows);
     void forward(std::size_t first, Range rows, std::uint64_t dropout_seed, Poll& poll);
     void backward(Range rows, Poll& poll);
     void drop(std::size_t l, std::size_t first, Range rows, std::uint64_t seed);
@@ -147,6 +148,8 @@ class Trainer {
     std::size_t batch_size_;
     std::vector<Level> levels_;
     LastLayer<T> last_;
+    std::vector<SmallLayer<T>> small_;  // all, where the kernels for those do; else empty
+    SmallLoss<T> small_loss_{};
     Panels<T> batch_;                 // dense inputs
     std::vector<SparseRow<T>> rows_;  // or sparse ones
     std::vector<std::uint32_t> order_;

@@ -1,15 +1,12 @@
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
-#include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -368,6 +365,59 @@ TEST(an_error_within_a_batch_leaves_a_whole_number_of_them) {
     }
 }
 
+/// Small networks have kernels of their own; factors of the losses, all 1, lead past them.
+TEST(small_networks_are_trained_as_others) {
+    using Kind = ActivationKind;
+    constexpr std::size_t n = 50;
+    const std::vector<float> ones(n, 1.0F);
+    std::vector<Optimizer> rules(3);
+    rules[1].momentum = rules[2].momentum = 0.9;
+    rules[2].nesterov = true;
+    for (const std::string& isa : supported_isas()) {
+        for (const auto& sizes :
+             std::vector<std::vector<std::size_t>>{{2, 3, 1}, {1, 1}, {4, 4, 4}, {3, 1, 4, 2, 3}}) {
+            for (const Kind kind : {Kind::linear, Kind::sigmoid, Kind::tanh, Kind::relu,
+                                    Kind::leaky_relu, Kind::exp}) {
+                for (const Optimizer& rule : rules) {
+                    for (const Loss loss : {Loss::quadratic, Loss::mse}) {
+                        const auto trained = [&](const float* weights, std::size_t n_threads,
+                                                 bool labelled) {
+                            Problem problem(n, 0, sizes);
+                            const std::size_t outputs = sizes.back();
+                            for (auto& layer : problem.layers) {
+                                const bool last = &layer == &problem.layers.back();
+                                const Kind hidden = kind == Kind::exp ? Kind::sigmoid : kind;
+                                layer.activation = {last ? kind : hidden, 0.7, 0.2};
+                            }
+                            std::vector<float> values(n * outputs);
+                            for (std::size_t k = 0; k < n * outputs; ++k) {
+                                values[k] = problem.x[k % problem.x.size()];
+                            }
+                            Data<float> data{problem.samples(), {values.data()}};
+                            if (labelled) data = problem.data();
+                            data.targets.weights = weights;
+                            Trainer<float> trainer(problem.layers, kernels<float>(isa), data,
+                                                   {7, loss, rule, n_threads, {}, true});
+                            trainer.read();
+                            std::vector<double> losses = train(trainer, 3, true);
+                            trainer.write();
+                            for (const float w : problem.parameters()) losses.push_back(w);
+                            return losses;
+                        };
+                        for (const bool labelled : {false, true}) {
+                            const std::vector<double> expected = trained(ones.data(), 1, labelled);
+                            CHECK(expected == trained(nullptr, 1, labelled));
+                            if (loss == Loss::mse) {
+                                CHECK(expected == trained(nullptr, 3, labelled));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST(threads_may_change_within_an_epoch) {
     for (const Optimizer& optimizer : optimizers()) {
         std::vector<std::vector<float>> results;
@@ -385,51 +435,4 @@ TEST(threads_may_change_within_an_epoch) {
         CHECK(results[0] == results[1]);
         CHECK(losses[0] == losses[1]);
     }
-}
-
-TEST(a_pace_takes_what_is_faster) {
-    using std::chrono::milliseconds;
-    for (const bool all : {false, true}) {
-        Pace pace(3, std::size_t{1} << 23, false);
-        std::set<std::size_t> tried;
-        for (int batch = 0; batch < 20; ++batch) {
-            CHECK(pace.batches() > 0);
-            tried.insert(pace.threads());
-            std::this_thread::sleep_for(milliseconds((pace.threads() == 3) == all ? 1 : 20));
-            pace.done();
-        }
-        CHECK((tried == std::set<std::size_t>{1, 3}));
-        CHECK(pace.threads() == (all ? 3 : 1));
-        while (pace.batches() > 1) pace.done();
-        pace.done();
-        CHECK(pace.threads() == 1);  // it looks again
-        CHECK(pace.batches() < 10);
-    }
-    Pace one(1, 1, false), all(3, 1, true);
-    for (int batch = 0; batch < 100; ++batch) {
-        one.done();
-        all.done();
-    }
-    CHECK(one.threads() == 1);
-    CHECK(all.threads() == 3);
-}
-
-TEST(teams_keep_step) {
-    Team team(4);
-    std::vector<int> counts(4);
-    for (int call = 0; call < 200; ++call) {
-        std::atomic<bool> in_step{true};
-        team.run([&](std::size_t t) {
-            for (int k = 0; k < 20; ++k) {
-                ++counts[t];
-                team.barrier();
-                for (const int count : counts) {
-                    if (count != counts[t]) in_step = false;
-                }
-                team.barrier();
-            }
-        });
-        CHECK(in_step);
-    }
-    for (const int count : counts) CHECK(count == 4000);
 }
