@@ -1,6 +1,7 @@
 #include "theorem3_least.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace exactnet::exact {
@@ -97,10 +98,42 @@ struct PiecewiseLinear {
     std::vector<Rational> kinks;
 };
 
+/// (rise - length s) / gap in lowest terms, s being in lowest terms, too. Whatever length and s's
+/// denominator have in common is divided out first; then the numerator shares no factor with what
+/// is left of that denominator, and all common divisors are those of small numbers.
+Rational next_slope(const Integer& rise, const Integer& length, const Rational& s,
+                    const Integer& gap) {
+    Rational result;
+    const mpz_ptr num = mpq_numref(result.get()), den = mpq_denref(result.get());
+    Integer common, factor;
+    mpz_gcd(common.get(), s.den(), length.get());
+    mpz_divexact(den, s.den(), common.get());
+    mpz_divexact(factor.get(), length.get(), common.get());
+    mpz_mul(num, den, rise.get());
+    mpz_submul(num, s.num(), factor.get());
+    mpz_gcd(common.get(), num, gap.get());
+    if (!common.is_one()) mpz_divexact(num, num, common.get());
+    mpz_divexact(factor.get(), gap.get(), common.get());
+    mpz_mul(den, den, factor.get());
+    return result;
+}
+
+/// About the value of a big number: mantissa 2^exponent.
+struct Rounded {
+    explicit Rounded(const Integer& value) { mantissa = mpz_get_d_2exp(&exponent, value.get()); }
+
+    double over(const Rounded& other) const {
+        constexpr long most = 2000;  // beyond all doubles
+        const long shift = std::clamp(exponent - other.exponent, -most, most);
+        return std::ldexp(mantissa / other.mantissa, static_cast<int>(shift));
+    }
+
+    long exponent = 0;
+    double mantissa = 0;
+};
+
 /// G_{j+1}: through the j-th point of every block and through (B_0, -sigma c), with c the least
-/// integer for which neuron j switches on between points j - 1 and j of every block. With
-/// v_i = G(B_i) = (A_i - sigma (-1)^i R_i c) / P_i everything below is integer arithmetic, big
-/// numbers times small ones.
+/// integer for which neuron j switches on between points j - 1 and j of every block.
 class ColumnBuilder {
    public:
     ColumnBuilder(const IntegerProblem& problem, base::Monitor& monitor)
@@ -112,76 +145,95 @@ class ColumnBuilder {
     }
 
    private:
+    /// With v_i = G(B_i) = (A_i - sigma (-1)^i R_i c) / P_i all conditions are integer arithmetic,
+    /// big numbers times small ones. Few of them count: floats tell which cannot.
     Integer least_constant(std::size_t j) {
         const int sigma = j % 2 == 0 ? 1 : -1;
         Integer a, p = 1, r = 1;  // A_i, P_i and R_i
         bool bounded = false;
         Integer least = 1;  // of columns of single points, which no condition bounds
-        const auto require = [&](Integer bound) {
-            if (!bounded || bound > least) least = std::move(bound);
-            bounded = true;
-        };
-        Integer excess, divisor;
+        double least_rounded = 0;
+        Integer gap, step, excess, divisor, rest;
         for (std::size_t i = 0; i < data_.blocks; ++i) {
             monitor_.step();
             const Integer& t = data_.t_at(i, j);
             const Integer& y = data_.y_at(i, j);
-            const Integer gap = t - data_.breaks[i];
-            // sigma P_i gap (G - other_y) at other_t is excess + (sign) |other_t - t| R_i c.
-            const auto compare_at = [&](const Integer& other_t, const Integer& other_y) {
-                const Integer step = other_t - t;
+            mpz_sub(gap.get(), t.get(), data_.breaks[i].get());
+            const Rounded divided(r);
+            const double a_rounded = Rounded(a).over(divided), p_rounded = Rounded(p).over(divided);
+            // sigma P_i gap (G - other_y) at other_t is excess + (sign) |other_t - t| R_i c, so
+            // that c is to be at least, or more than, sign excess / (|other_t - t| R_i).
+            const auto require = [&](const Integer& other_t, const Integer& other_y, int sign,
+                                     bool more) {
+                sign *= sigma;
+                mpz_sub(step.get(), other_t.get(), t.get());
+                if (bounded) {
+                    const double y_rounded = mpz_get_d(y.get()), g = mpz_get_d(gap.get());
+                    const double s = mpz_get_d(step.get()), other = mpz_get_d(other_y.get());
+                    const double product = p_rounded / std::abs(s);
+                    const double sum = product * ((y_rounded - other) * g + y_rounded * s) -
+                                       a_rounded * (s < 0 ? -1 : 1);
+                    // a thousand times what rounding can do
+                    const double error =
+                        0x1p-40 *
+                        (product * ((y_rounded + std::abs(other)) * g + y_rounded * std::abs(s)) +
+                         std::abs(a_rounded) + std::abs(least_rounded) + 1);
+                    if (sign * sum + error < least_rounded) return;
+                }
                 excess = p * ((y - other_y) * gap + y * step);
                 mpz_submul(excess.get(), a.get(), step.get());
-                if (sigma < 0) mpz_neg(excess.get(), excess.get());
+                if (sign < 0) mpz_neg(excess.get(), excess.get());
                 mpz_abs(divisor.get(), step.get());
                 divisor *= r;
+                Integer bound =
+                    more ? floor_div(excess, divisor) + Integer(1) : ceil_div(excess, divisor);
+                if (bounded && !(bound > least)) return;
+                bounded = true;
+                least = std::move(bound);
+                least_rounded = mpz_get_d(least.get());
             };
             if (j > 0) {  // not yet active one point earlier
-                compare_at(data_.t_at(i, j - 1), data_.y_at(i, j - 1));
-                require(ceil_div(excess, divisor));
+                require(data_.t_at(i, j - 1), data_.y_at(i, j - 1), 1, false);
             }
             if (j + 1 < data_.depth) {  // overshoots the next point
-                compare_at(data_.t_at(i, j + 1), data_.y_at(i, j + 1));
-                require(floor_div(-excess, divisor) + Integer(1));
+                require(data_.t_at(i, j + 1), data_.y_at(i, j + 1), -1, true);
             }
             if (j == 0 && data_.depth > 1) {  // once active, active to the end of the block
-                compare_at(data_.t_at(i, data_.depth - 1), problem_.base);
-                require(ceil_div(-excess, divisor));
+                require(data_.t_at(i, data_.depth - 1), problem_.base, -1, false);
             }
             if (i + 1 == data_.blocks) break;
-            const Integer length = data_.breaks[i + 1] - data_.breaks[i];
-            const Integer rest = data_.breaks[i + 1] - t;
-            a *= -rest;
-            mpz_addmul(a.get(), p.get(), Integer(y * length).get());
+            mpz_sub(rest.get(), data_.breaks[i + 1].get(), t.get());
+            a *= rest;
+            mpz_neg(a.get(), a.get());
+            mpz_add(step.get(), gap.get(), rest.get());
+            step *= y;
+            mpz_addmul(a.get(), p.get(), step.get());
             p *= gap;
             r *= rest;
         }
         return least;
     }
 
+    /// The slope in block i is s_i = (y_i - v_i) / gap_i. The point before, at which the function
+    /// is y_{i-1}, lies `rest` before B_i: so y_i = y_{i-1} + s_{i-1} rest + s_i gap, and the same
+    /// with s_i - s_{i-1} for s_i and all of the way for rest.
     PiecewiseLinear through_points(std::size_t j, const Integer& start) {
         PiecewiseLinear g{start, {}};
         g.kinks.reserve(data_.blocks);
-        // v_i = v / p; the slope in block i is slope / (p * gap).
-        Integer v = start, p = 1, slope, previous_slope;
+        Rational slope;
+        const Integer* t_before = &data_.breaks[0];
+        const Integer* y_before = &start;
         for (std::size_t i = 0; i < data_.blocks; ++i) {
             monitor_.step();
-            const Integer& t = data_.t_at(i, j);
-            const Integer& y = data_.y_at(i, j);
+            const Integer &t = data_.t_at(i, j), &y = data_.y_at(i, j);
             const Integer gap = t - data_.breaks[i];
-            slope = y * p;
-            slope -= v;
-            Integer kink = slope;
-            mpz_submul(kink.get(), previous_slope.get(), gap.get());
-            mpz_mul(kink.get(), kink.get(), problem_.t_unit.den());
-            if (i + 1 < data_.blocks) {
-                const Integer length = data_.breaks[i + 1] - data_.breaks[i];
-                v *= t - data_.breaks[i + 1];
-                mpz_addmul(v.get(), p.get(), Integer(y * length).get());
-            }
-            p *= gap;
-            g.kinks.emplace_back(kink, p);
-            std::swap(previous_slope, slope);
+            Integer rise = y - *y_before;
+            mpz_mul(rise.get(), rise.get(), problem_.t_unit.den());
+            g.kinks.push_back(next_slope(rise, t - *t_before, slope, gap));
+            if (i + 1 == data_.blocks) break;
+            slope = next_slope(rise, data_.breaks[i] - *t_before, slope, gap);
+            t_before = &t;
+            y_before = &y;
         }
         return g;
     }
