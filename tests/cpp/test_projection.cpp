@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "check.hpp"
+#include "exact/collisions.hpp"
 #include "exact/projection.hpp"
 
 using namespace exactnet::exact;
@@ -110,6 +111,52 @@ TEST(sums_beyond_64_bits_are_exact) {
         CHECK(all_distinct(p.values));
         for (std::size_t r = 0; r < 5; ++r) CHECK(p.values[r] == value_at(p, table, r));
     }
+}
+
+/// Columns from mostly 0 to full, where weights are to be changed one by one.
+template <class Stored>
+void check_parting(std::size_t rows) {
+    exactnet::base::Monitor monitor;
+    exactnet::base::SplitMix64 generator(7);
+    constexpr std::size_t cols = 30;
+    std::vector<std::vector<Stored>> columns(cols, std::vector<Stored>(rows));
+    for (std::size_t c = 0; c < cols; ++c) {
+        for (Stored& value : columns[c]) {
+            if (generator.next() % cols <= c) value = static_cast<Stored>(generator.next() % 20);
+        }
+    }
+    exactnet::exact::Collisions<std::vector<Stored>> collisions(columns, rows);
+    std::size_t parted = 0;
+    for (const std::int64_t limit : {200, 500, 700, 1000, 2000}) {
+        std::vector<std::int64_t> weights, values;
+        for (std::size_t c = 0; c < cols; ++c) weights.push_back(symmetric(generator, limit));
+        const auto project = [&] {
+            std::vector<std::int64_t> sums(rows);
+            for (std::size_t c = 0; c < cols; ++c) {
+                for (std::size_t r = 0; r < rows; ++r) {
+                    sums[r] += weights[c] * static_cast<std::int64_t>(columns[c][r]);
+                }
+            }
+            return sums;
+        };
+        values = project();
+        std::vector<std::int64_t> before = values;
+        std::sort(before.begin(), before.end());
+        const bool distinct = std::adjacent_find(before.begin(), before.end()) == before.end();
+        std::uint64_t budget = 300'000;
+        const bool success = collisions.part(weights, values, limit, budget, generator, monitor);
+        CHECK(values == project());
+        std::sort(values.begin(), values.end());
+        CHECK(success == (std::adjacent_find(values.begin(), values.end()) == values.end()));
+        for (const std::int64_t weight : weights) CHECK(-limit <= weight && weight <= limit);
+        parted += success && !distinct;
+    }
+    CHECK(parted > 0);
+}
+
+TEST(changes_of_single_weights_part_rows) {
+    check_parting<std::uint8_t>(1000);
+    check_parting<std::int64_t>(1000);
 }
 
 TEST(given_weights_and_collisions) {

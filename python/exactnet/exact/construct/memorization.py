@@ -106,8 +106,8 @@ def memorize(
         `exactnet.certificate`), and about twice the units. "auto" is "theorem3" for one output
         and "theorem4" for several, or "one_layer" where only that fits into `hidden`.
     projection : {"smallest", "random", "lexicographic"} or array-like (features,) of int
-        How the direction is chosen along which the points are told apart. "smallest" tries
-        many and keeps the shortest parameters; an array is used as it is. "integer" takes two
+        How the direction is chosen along which the points are told apart. "smallest" searches
+        for the shortest parameters; an array is used as it is. "integer" takes two
         directions and chooses them itself: "smallest" only.
     scale : {"least", "worst_case"}
         Size of the constants of Theorems 3 and 4: the least admissible, or those of the article's
