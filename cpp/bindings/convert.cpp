@@ -2,6 +2,8 @@
 
 #include <gmpy2.h>
 
+#include <utility>
+
 #include "exact/memory.hpp"
 
 namespace exactnet::bindings {
@@ -54,21 +56,21 @@ exact::Rational to_rational(py::handle mpq) {
     return value;
 }
 
-py::object to_mpz(const exact::Integer& value) {
+py::object to_mpz(exact::Integer value) {
     need_gmpy2();
     exact::memory::check();
     MPZ_Object* object = GMPy_MPZ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
-    mpz_set(object->z, value.get());
+    mpz_swap(object->z, value.get());
     return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object));
 }
 
-py::object to_mpq(const exact::Rational& value) {
+py::object to_mpq(exact::Rational value) {
     need_gmpy2();
     exact::memory::check();
     MPQ_Object* object = GMPy_MPQ_New(nullptr);
     if (object == nullptr) throw py::error_already_set();
-    mpq_set(object->q, value.get());
+    mpq_swap(object->q, value.get());
     return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object));
 }
 
@@ -94,12 +96,12 @@ std::vector<Value> from_list(const py::list& values, const Convert& convert) {
 }
 
 template <class Value, class Convert>
-py::list to_list(const std::vector<Value>& values, const Convert& convert) {
+py::list to_list(std::vector<Value> values, const Convert& convert) {
     PyObject* list = PyList_New(static_cast<py::ssize_t>(values.size()));
     if (list == nullptr) throw py::error_already_set();  // of which pybind11 makes a RuntimeError
     const auto result = py::reinterpret_steal<py::list>(list);
     for (std::size_t k = 0; k < values.size(); ++k) {
-        result[k] = convert(values[k]);
+        result[k] = convert(std::move(values[k]));
         take_turns(k);
     }
     return result;
@@ -115,8 +117,12 @@ std::vector<exact::Rational> to_rationals(const py::list& values) {
     return from_list<exact::Rational>(values, to_rational);
 }
 
-py::list to_mpz_list(const std::vector<exact::Integer>& values) { return to_list(values, to_mpz); }
+py::list to_mpz_list(std::vector<exact::Integer> values) {
+    return to_list(std::move(values), to_mpz);
+}
 
-py::list to_mpq_list(const std::vector<exact::Rational>& values) { return to_list(values, to_mpq); }
+py::list to_mpq_list(std::vector<exact::Rational> values) {
+    return to_list(std::move(values), to_mpq);
+}
 
 }  // namespace exactnet::bindings

@@ -189,11 +189,12 @@ exact::Strategy to_strategy(const std::string& name) {
 py::tuple choose_projection(const OwnedTable& points, const std::string& strategy,
                             std::uint64_t seed, const py::object& progress) {
     const exact::Strategy which = to_strategy(strategy);
-    const auto projection = without_gil(progress, [&](base::Monitor& monitor) {
+    auto projection = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::choose_projection(points.table, which, seed, monitor);
     });
-    return py::make_tuple(to_mpz_list(projection.weights), to_mpz_list(projection.offsets),
-                          to_mpz_list(projection.steps), to_mpz_list(projection.values));
+    return py::make_tuple(
+        to_mpz_list(std::move(projection.weights)), to_mpz_list(std::move(projection.offsets)),
+        to_mpz_list(std::move(projection.steps)), to_mpz_list(std::move(projection.values)));
 }
 
 py::list project(const OwnedTable& points, const py::list& weights, const py::object& progress) {
@@ -221,14 +222,15 @@ py::list construct_theorem3(const py::list& t, const py::list& components, std::
     std::vector<std::vector<exact::Rational>> targets;
     for (const py::handle y : components) targets.push_back(to_rationals(py::cast<py::list>(y)));
     const exact::Scale which = to_scale(scale);
-    const auto groups = without_gil(progress, [&](base::Monitor& monitor) {
+    auto groups = without_gil(progress, [&](base::Monitor& monitor) {
         return exact::construct_theorem3(ts, targets, a1, a2, which, n_threads, monitor);
     });
     py::list result;
-    for (const exact::Theorem3& group : groups) {
-        result.append(py::make_tuple(to_mpq_list(group.breakpoints), to_mpq_list(group.weights),
-                                     to_mpq_list(group.biases), to_mpq_list(group.output_weights),
-                                     to_mpq(group.output_bias)));
+    for (exact::Theorem3& group : groups) {
+        result.append(py::make_tuple(
+            to_mpq_list(std::move(group.breakpoints)), to_mpq_list(std::move(group.weights)),
+            to_mpq_list(std::move(group.biases)), to_mpq_list(std::move(group.output_weights)),
+            to_mpq(std::move(group.output_bias))));
     }
     return result;
 }
