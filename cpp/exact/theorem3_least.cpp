@@ -91,32 +91,84 @@ IntegerProblem integer_problem(std::span<const Rational> t, std::span<const Rati
 
 namespace {
 
+/// A denominator is `out` times shorter than the one before, and then `in` times longer.
+struct Change {
+    Integer out = 1, in = 1;
+};
+
 /// One of the piecewise-linear functions G: its value at the first breakpoint and its changes of
 /// slope, per unit of the original t, at every breakpoint.
 struct PiecewiseLinear {
     Integer start;
     std::vector<Rational> kinks;
+    // From the denominator of the slope before to those of the kink and of the slope behind it.
+    std::vector<Change> to_kink, to_slope;
 };
 
 /// (rise - length s) / gap in lowest terms, s being in lowest terms, too. Whatever length and s's
 /// denominator have in common is divided out first; then the numerator shares no factor with what
 /// is left of that denominator, and all common divisors are those of small numbers.
 Rational next_slope(const Integer& rise, const Integer& length, const Rational& s,
-                    const Integer& gap) {
+                    const Integer& gap, Change& change) {
     Rational result;
     const mpz_ptr num = mpq_numref(result.get()), den = mpq_denref(result.get());
-    Integer common, factor;
-    mpz_gcd(common.get(), s.den(), length.get());
-    mpz_divexact(den, s.den(), common.get());
-    mpz_divexact(factor.get(), length.get(), common.get());
+    Integer factor;
+    mpz_gcd(change.out.get(), s.den(), length.get());
+    mpz_divexact(den, s.den(), change.out.get());
+    mpz_divexact(factor.get(), length.get(), change.out.get());
     mpz_mul(num, den, rise.get());
     mpz_submul(num, s.num(), factor.get());
-    mpz_gcd(common.get(), num, gap.get());
-    if (!common.is_one()) mpz_divexact(num, num, common.get());
-    mpz_divexact(factor.get(), gap.get(), common.get());
-    mpz_mul(den, den, factor.get());
+    mpz_gcd(factor.get(), num, gap.get());
+    if (!factor.is_one()) mpz_divexact(num, num, factor.get());
+    mpz_divexact(change.in.get(), gap.get(), factor.get());
+    mpz_mul(den, den, change.in.get());
     return result;
 }
+
+/// Denominators of two columns as `common` times numbers without common divisor, kept by gcds with
+/// small numbers while small factors come and go.
+class Denominators {
+   public:
+    /// Of the first (0) or the second (1) column.
+    void apply(int column, const Change& change) {
+        Integer& own = own_[column];
+        Integer& other = own_[1 - column];
+        Integer part, rest;
+        if (!change.out.is_one()) {
+            mpz_gcd(part.get(), own.get(), change.out.get());
+            if (!part.is_one()) mpz_divexact(own.get(), own.get(), part.get());
+            mpz_divexact(rest.get(), change.out.get(), part.get());
+            if (!rest.is_one()) {
+                mpz_divexact(common_.get(), common_.get(), rest.get());
+                other *= rest;
+            }
+        }
+        mpz_gcd(part.get(), other.get(), change.in.get());
+        if (!part.is_one()) {
+            mpz_divexact(other.get(), other.get(), part.get());
+            common_ *= part;
+        }
+        mpz_divexact(rest.get(), change.in.get(), part.get());
+        own *= rest;
+    }
+
+    /// a - b, with these denominators: what a numerator of the difference and `common` divide by
+    /// is all that is to be divided out.
+    void subtract(const Rational& a, const Rational& b, mpq_ptr result) const {
+        const mpz_ptr num = mpq_numref(result), den = mpq_denref(result);
+        mpz_mul(num, a.num(), own_[1].get());
+        mpz_submul(num, b.num(), own_[0].get());
+        Integer divisor;
+        mpz_gcd(divisor.get(), num, common_.get());
+        mpz_mul(den, a.den(), own_[1].get());
+        if (divisor.is_one()) return;
+        mpz_divexact(num, num, divisor.get());
+        mpz_divexact(den, den, divisor.get());
+    }
+
+   private:
+    Integer common_ = 1, own_[2] = {1, 1};
+};
 
 /// About the value of a big number: mantissa 2^exponent.
 struct Rounded {
@@ -229,9 +281,11 @@ class ColumnBuilder {
             const Integer gap = t - data_.breaks[i];
             Integer rise = y - *y_before;
             mpz_mul(rise.get(), rise.get(), problem_.t_unit.den());
-            g.kinks.push_back(next_slope(rise, t - *t_before, slope, gap));
+            g.kinks.push_back(
+                next_slope(rise, t - *t_before, slope, gap, g.to_kink.emplace_back()));
             if (i + 1 == data_.blocks) break;
-            slope = next_slope(rise, data_.breaks[i] - *t_before, slope, gap);
+            slope = next_slope(rise, data_.breaks[i] - *t_before, slope, gap,
+                               g.to_slope.emplace_back());
             t_before = &t;
             y_before = &y;
         }
@@ -266,15 +320,31 @@ void fill_least(const IntegerProblem& problem, std::size_t begin, std::size_t en
                 base::Monitor& monitor) {
     const std::size_t p = result.blocks;
     ColumnBuilder builder(problem, monitor);
-    PiecewiseLinear previous = begin == 0 ? PiecewiseLinear{problem.base, std::vector<Rational>(p)}
-                                          : builder.build(begin - 1);
+    PiecewiseLinear previous;
+    if (begin > 0) {
+        previous = builder.build(begin - 1);
+    } else {
+        previous.start = problem.base;
+    }
     for (std::size_t j = begin; j < end; ++j) {
         PiecewiseLinear current = builder.build(j);
         const bool plus = j % 2 == 0;
+        Denominators slopes;  // before the kink
         for (std::size_t i = 0; i < p; ++i) {
             monitor.step();
+            Rational& weight = result.weights[j * p + i];
+            if (j == 0) {
+                weight = current.kinks[i];
+                continue;
+            }
             const auto &hi = plus ? current : previous, &lo = plus ? previous : current;
-            mpq_sub(result.weights[j * p + i].get(), hi.kinks[i].get(), lo.kinks[i].get());
+            Denominators kinks = slopes;
+            kinks.apply(0, hi.to_kink[i]);
+            kinks.apply(1, lo.to_kink[i]);
+            kinks.subtract(hi.kinks[i], lo.kinks[i], weight.get());
+            if (i + 1 == p) break;
+            slopes.apply(0, hi.to_slope[i]);
+            slopes.apply(1, lo.to_slope[i]);
         }
         result.biases[j] =
             Rational(plus ? current.start - previous.start : previous.start - current.start);
