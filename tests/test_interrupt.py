@@ -219,8 +219,8 @@ calls = dict(
     batches=lambda: net.fit(X, y, epochs=3, batch_size=5_000, n_threads=n_threads, momentum=0.5),
     pack=lambda: net.fit(X, y, epochs=1, batch_size=5_000, learning_rate=1e-9),
     gradients=lambda: net.gradients(X, y),
-    predict=lambda: net.predict(X),
-    loss=lambda: net.loss(X, y),
+    predict=lambda: net.predict(X, n_threads=n_threads),
+    loss=lambda: net.loss(X, y, n_threads=n_threads),
     validation=lambda: net.fit(X[:1], y[:1], epochs=10, validation_data=(X, y)),
 )
 print("started", flush=True)
@@ -237,7 +237,7 @@ except KeyboardInterrupt:
     ("kind", "n_threads"),
     [
         *(("fit", n) for n in (1, 2)),
-        ("batches", 2),
+        *((kind, 2) for kind in ("batches", "predict", "loss")),
         *((kind, 1) for kind in ("pack", "gradients", "predict", "loss", "validation")),
     ],
     ids=str,

@@ -68,11 +68,12 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
              py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("isa"))
         .def_property_readonly("isa", &Network::isa)
         .def("predict", &Network::predict, py::arg("x"), py::arg("progress") = py::none(),
+             py::arg("n_threads") = 1,
              "The outputs, or None if x is neither a matrix of finite samples in the right memory "
              "nor the core's samples.")
         .def("evaluate", &Network::evaluate, py::arg("data"), py::arg("loss"),
              py::arg("classes") = py::none(), py::arg("progress") = py::none(),
-             py::arg("quantiles") = std::vector<double>(),
+             py::arg("quantiles") = std::vector<double>(), py::arg("n_threads") = 1,
              "(mean loss, share of samples of these classes or None), or None if x is not finite.")
         .def("gradients", &Network::gradients, py::arg("data"), py::arg("loss"),
              py::arg("quantiles") = std::vector<double>(), py::arg("weights") = py::none());

@@ -208,7 +208,8 @@ class DenseNetwork {
     std::string isa() const { return kernels_->name; }
 
     /// None if x is not, as it stands, an array of finite samples of this network, or such Samples.
-    py::object predict(const py::object& x, const py::object& progress) const {
+    py::object predict(const py::object& x, const py::object& progress,
+                       std::size_t n_threads) const {
         dense::Matrix<T> matrix;
         if (py::isinstance<Array<T>>(x)) {
             const auto array = py::reinterpret_borrow<Array<T>>(x);
@@ -224,7 +225,7 @@ class DenseNetwork {
         Array<T> result({n, layers_.back().outputs});
         T* const out = result.mutable_data();
         const auto run = [&](dense::Poll poll) {
-            return dense::predict(layers_, *kernels_, matrix, out, poll);
+            return dense::predict(layers_, *kernels_, matrix, out, n_threads, poll);
         };
         const bool finite = is_long(n) ? without_gil(progress, run) : run({});
         return finite ? py::object(std::move(result)) : py::none();
@@ -234,7 +235,7 @@ class DenseNetwork {
     /// if X is not finite.
     py::object evaluate(const DenseData<T>& data, const std::string& loss_name,
                         const py::object& classes, const py::object& progress,
-                        const std::vector<double>& quantiles) const {
+                        const std::vector<double>& quantiles, std::size_t n_threads) const {
         require_fits(data);
         const dense::Loss loss = to_loss(loss_name);
         require_fits(loss, quantiles);
@@ -243,7 +244,7 @@ class DenseNetwork {
         if (!classes.is_none()) expected = DenseData<T>::to_labels(classes, n).data();
         const auto run = [&](dense::Poll poll) {
             return dense::evaluate(layers_, *kernels_, loss, data.samples().matrix(),
-                                   data.targets(), expected, poll, quantiles);
+                                   data.targets(), expected, poll, quantiles, n_threads);
         };
         const dense::Evaluation result = is_long(n) ? without_gil(progress, run) : run({});
         if (!result.finite) return py::none();

@@ -96,7 +96,8 @@ struct SmallLoss {
 template <class T>
 struct Kernels {
     const char* name;
-    std::size_t width;  // columns of a panel
+    std::size_t width;      // columns of a panel
+    std::size_t list_rows;  // rows that share a list of their columns that are not 0
 
     /// Z (m, columns) = bias + A (m, n_k) W. `bias` may be null.
     void (*product)(std::size_t m, std::size_t n_k, View<T> a, const T* w, std::size_t w_stride,
@@ -111,6 +112,17 @@ struct Kernels {
     void (*sparse_product)(std::size_t m, std::size_t n_k, const SparseRow<T>* rows, const T* w,
                            std::size_t w_stride, std::size_t n_panels, const T* bias, T* z,
                            std::size_t z_stride);
+
+    /// Lists, for every `list_rows` rows of A (m, n_k), row-major, the columns in which not all of
+    /// them are 0: those of the g-th begin at lists[g * (n_k + 1)], with their number before them.
+    /// False if A is not finite.
+    bool (*list_columns)(std::size_t m, std::size_t n_k, const T* a, std::uint32_t* lists);
+
+    /// As `product`, of row-major A and finite W, to the bit, of the listed columns alone. False if
+    /// the result is undefined: a sum is -0, which the columns left out might have made 0.
+    bool (*listed_product)(std::size_t m, std::size_t n_k, const T* a, const std::uint32_t* lists,
+                           const T* w, std::size_t w_stride, std::size_t n_panels, const T* bias,
+                           T* z, std::size_t z_stride);
 
     /// As `update`, of sparse rows with n_k columns, for the blocks b_begin ... b_end - 1 of
     /// columns. A step `gradient` needs weights that are zero.

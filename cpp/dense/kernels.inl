@@ -15,9 +15,11 @@ namespace exactnet::dense::EXACTNET_ISA_NAMESPACE {
 namespace {
 
 template <class T>
-constexpr Kernels<T> table{EXACTNET_ISA_NAME, width<T>,         product<T>,  update<T>,
-                           sparse_product<T>, sparse_update<T>, penalize<T>, optimize<T>,
-                           transpose<T>,      activate<T>,      softmax<T>,  multiply_derivative<T>,
+constexpr Kernels<T> table{EXACTNET_ISA_NAME, width<T>,          list_rows,
+                           product<T>,        update<T>,         sparse_product<T>,
+                           list_columns<T>,   listed_product<T>, sparse_update<T>,
+                           penalize<T>,       optimize<T>,       transpose<T>,
+                           activate<T>,       softmax<T>,        multiply_derivative<T>,
                            dot_rows<T>,       narrow_product<T>, narrow_update<T>,
                            small_pass<T>,     small_update<T>};
 

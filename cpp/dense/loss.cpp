@@ -1,6 +1,7 @@
 #include "loss.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
@@ -229,42 +230,40 @@ std::int64_t decided(const Layer<T>& layer, const Panels<T>& values, std::size_t
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
                     const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes, Poll poll,
-                    const std::vector<double>& quantiles) {
-    const std::size_t n = x.n;
-    Forward<T> forward(layers, kernels, n, poll);
-    LastLayer<T> last(layers.back(), kernels, loss, forward.part(), quantiles);
-    std::vector<std::uint32_t> samples(forward.part());
-    std::vector<double> losses(forward.part());
-    std::vector<T> space;
+                    const std::vector<double>& quantiles, std::size_t n_threads) {
+    const Layer<T>& layer = layers.back();
+    constexpr std::size_t part = Forward<T>::part;
+    std::vector<std::uint32_t> samples(part);
     std::iota(samples.begin(), samples.end(), 0U);
-    Evaluation result{true, 0, 0};
-    for (std::size_t begin = 0; begin < n; begin += forward.part()) {
-        const std::size_t m = std::min(forward.part(), n - begin);
-        const T* const rows = x.rows(begin, m, space);
-        if (!all_finite(rows, m * layers.front().inputs)) return {false, 0, 0};  // while in cache
-        Targets<T> part = targets;
-        if (part.values != nullptr) part.values += begin * layers.back().outputs;
-        if (part.labels != nullptr) part.labels += begin;
-        if (part.weights != nullptr) part.weights += begin;
-        Panels<T>& z = forward.run(rows, m, poll);
-        last.finish(0, m, z, nullptr, part, samples.data(), losses.data());
-        for (std::size_t r = 0; r < m; ++r) result.loss += losses[r];
-        if (classes == nullptr) continue;
-        for (std::size_t r = 0; r < m; ++r) {
-            if (decided(layers.back(), z, r) == classes[begin + r]) ++result.correct;
-        }
-    }
-    result.loss /= static_cast<double>(n);
-    return result;
+    std::vector<double> losses(x.n);
+    std::atomic<std::size_t> correct{0};
+    const bool finite = forward_all(layers, kernels, x, n_threads, poll, [&] {
+        return [&, last = LastLayer<T>(layer, kernels, loss, part, quantiles)](
+                   std::size_t begin, std::size_t m, Panels<T>& z) mutable {
+            Targets<T> some = targets;
+            if (some.values != nullptr) some.values += begin * layer.outputs;
+            if (some.labels != nullptr) some.labels += begin;
+            if (some.weights != nullptr) some.weights += begin;
+            last.finish(0, m, z, nullptr, some, samples.data(), losses.data() + begin);
+            if (classes == nullptr) return;
+            for (std::size_t r = 0; r < m; ++r) {
+                if (decided(layer, z, r) == classes[begin + r]) ++correct;
+            }
+        };
+    });
+    if (!finite) return {false, 0, 0};
+    // in the order of the samples, whatever thread had them
+    const double total = std::accumulate(losses.begin(), losses.end(), 0.0);
+    return {true, total / static_cast<double>(x.n), correct};
 }
 
 template class LastLayer<float>;
 template class LastLayer<double>;
 template Evaluation evaluate(const std::vector<Layer<float>>&, const Kernels<float>&, Loss,
                              const Matrix<float>&, Targets<float>, const std::int64_t*, Poll,
-                             const std::vector<double>&);
+                             const std::vector<double>&, std::size_t);
 template Evaluation evaluate(const std::vector<Layer<double>>&, const Kernels<double>&, Loss,
                              const Matrix<double>&, Targets<double>, const std::int64_t*, Poll,
-                             const std::vector<double>&);
+                             const std::vector<double>&, std::size_t);
 
 }  // namespace exactnet::dense

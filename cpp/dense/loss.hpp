@@ -68,6 +68,7 @@ struct Evaluation {
 template <class T>
 Evaluation evaluate(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, Loss loss,
                     const Matrix<T>& x, Targets<T> targets, const std::int64_t* classes,
-                    Poll poll = {}, const std::vector<double>& quantiles = {});
+                    Poll poll = {}, const std::vector<double>& quantiles = {},
+                    std::size_t n_threads = 1);
 
 }  // namespace exactnet::dense

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "poll.hpp"
+
 namespace exactnet::dense {
 
 /// X (n, inputs), borrowed: row-major; or in compressed sparse rows, without numbers that are 0.
@@ -38,5 +40,13 @@ struct Matrix {
         }
     }
 };
+
+/// Whether n numbers are all finite.
+template <class T>
+bool all_finite(const T* x, std::size_t n) noexcept;
+
+/// The same of very many numbers.
+template <class T>
+bool all_finite(const T* x, std::size_t n, Poll poll);
 
 }  // namespace exactnet::dense

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <new>
 #include <vector>
 
+#include "base/monitor.hpp"
 #include "kernels.hpp"
 #include "matrix.hpp"
 #include "poll.hpp"
@@ -169,6 +171,21 @@ std::size_t work_of(const std::vector<Layer<T>>& layers) {
     return work;
 }
 
+/// Calls body(first, count) for all panels of w, which m rows are multiplied with, as many at a
+/// time as leave poll its turns.
+template <class T, class Body>
+void each_panels(std::size_t m, const Panels<T>& w, Poll& poll, const Body& body) {
+    const std::size_t work = m * w.rows() * w.width();  // of a panel
+    // without a division where one call will do
+    const std::size_t most =
+        work * w.count() <= Poll::unit ? w.count() : std::max<std::size_t>(1, Poll::unit / work);
+    for (std::size_t p = 0; p < w.count(); p += most) {
+        const std::size_t count = std::min(most, w.count() - p);
+        body(p, count);
+        poll.done(count * work);
+    }
+}
+
 /// The kernel's product of m rows, into those of z from `row` on.
 template <class T>
 void product(const Kernels<T>& kernels, std::size_t m, View<T> a, const Panels<T>& w, const T* bias,
@@ -177,44 +194,88 @@ void product(const Kernels<T>& kernels, std::size_t m, View<T> a, const Panels<T
         kernels.narrow_product(w.width(), m, w.rows(), a, w.data(), bias, z.at(0, row));
         return poll.done(m * w.rows() * w.width());
     }
-    const std::size_t work = m * w.rows() * kernels.width;  // of a panel
-    // without a division where one call will do
-    const std::size_t most =
-        work * w.count() <= Poll::unit ? w.count() : std::max<std::size_t>(1, Poll::unit / work);
-    for (std::size_t p = 0; p < w.count(); p += most) {
-        const std::size_t count = std::min(most, w.count() - p);
+    each_panels(m, w, poll, [&](std::size_t p, std::size_t count) {
         kernels.product(m, w.rows(), a, w.data() + p * w.stride(), w.stride(), count,
                         bias != nullptr ? bias + p * kernels.width : nullptr, z.at(p, row),
                         z.stride());
-        poll.done(count * work);
-    }
+    });
 }
 
-/// The forward pass of many samples, a part at a time.
+/// All layers in panels, which threads share.
+template <class T>
+struct PackedLayers {
+    PackedLayers(const std::vector<Layer<T>>& all, const Kernels<T>& with, Poll poll);
+
+    const Kernels<T>& kernels;
+    std::vector<PackedLayer<T>> layers;
+    bool skips;  ///< whether inputs that are 0 change no sum: with finite weights
+};
+
+/// The forward pass of samples, a part at a time.
 template <class T>
 class Forward {
    public:
-    Forward(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, std::size_t n_samples,
-            Poll poll);
+    Forward(const PackedLayers<T>& packed, std::size_t n_samples);
 
     /// Rows of a part: as many as keep their activations in cache.
-    std::size_t part() const noexcept { return part_; }
+    static constexpr std::size_t part = 96;
 
-    /// Pre-activations (m, outputs) of the last layer for m <= part() rows of X, row-major.
-    Panels<T>& run(const T* x, std::size_t m, Poll& poll);
+    /// Pre-activations (m, outputs) of the last layer for m <= part rows of X, row-major; null if
+    /// these are not finite.
+    Panels<T>* run(const T* x, std::size_t m, Poll& poll);
 
    private:
-    const Kernels<T>& kernels_;
-    std::size_t part_;
-    std::vector<PackedLayer<T>> layers_;
+    bool run_first(const T* x, std::size_t m, Poll& poll);
+
+    const PackedLayers<T>& packed_;
     std::vector<Panels<T>> values_;
+    std::vector<std::uint32_t> lists_;  // of the columns of X that are not 0
 };
+
+/// Passes all rows of X forward in at most `n_threads` threads, fewer where they would not pay.
+/// Each calls a make() of its own as finish(begin, m, z) for parts of rows from `begin` on, with
+/// their pre-activations z of the last layer. False if X is not finite; not all rows have come
+/// then.
+template <class T, class Make>
+bool forward_all(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const Matrix<T>& x,
+                 std::size_t n_threads, Poll poll, const Make& make) {
+    constexpr std::size_t part = Forward<T>::part;
+    const PackedLayers<T> packed(layers, kernels, poll);
+    std::atomic<bool> finite{true};
+    const auto pass = [&](std::size_t begin, std::size_t end, Poll& turns) {
+        Forward<T> forward(packed, end - begin);
+        std::vector<T> space;
+        auto finish = make();
+        for (; begin < end && finite; begin += part) {
+            const std::size_t m = std::min(part, end - begin);
+            if (Panels<T>* const z = forward.run(x.rows(begin, m, space), m, turns)) {
+                finish(begin, m, *z);
+            } else {
+                finite = false;
+            }
+        }
+    };
+    constexpr std::size_t least_work = std::size_t{1} << 21;  // which makes up for a thread's start
+    n_threads = std::min(n_threads, x.n * work_of(layers) / least_work);
+    if (n_threads <= 1) {
+        pass(0, x.n, poll);
+        return finite;
+    }
+    base::Monitor monitor([&](double) { poll.done(Poll::unit); });
+    const Poll::Call call = [&] { monitor.step(0); };
+    const std::size_t n_tasks = base::task_count((x.n + part - 1) / part, n_threads, 4);
+    base::parallel_for(n_tasks, n_threads, monitor, [&](std::size_t i) {
+        Poll turns(call);
+        pass(x.n * i / n_tasks, x.n * (i + 1) / n_tasks, turns);
+    });
+    return finite;
+}
 
 /// Outputs (n, outputs) of the network at X (n, inputs), row-major and unaligned. Few samples are
 /// computed straight from the caller's weights, many through panels. False if X is not finite; the
 /// outputs are then undefined.
 template <class T>
 bool predict(const std::vector<Layer<T>>& layers, const Kernels<T>& kernels, const Matrix<T>& x,
-             T* outputs, Poll poll = {});
+             T* outputs, std::size_t n_threads = 1, Poll poll = {});
 
 }  // namespace exactnet::dense

@@ -41,10 +41,12 @@ bool is_finite(Bits<T> largest) noexcept {
 
 template <class T>
 bool all_finite(const T* x, std::size_t n) noexcept {
-    Bits<T> bad = 0;
-    const Bits<T> infinite = magnitude(std::numeric_limits<T>::infinity());
-    for (std::size_t k = 0; k < n; ++k) bad |= magnitude(x[k]) >= infinite ? 1 : 0;
-    return bad == 0;
+    // what makes infinity reach the bit of the sign: adding it takes less than a comparison
+    constexpr Bits<T> sign = ~(static_cast<Bits<T>>(-1) >> 1);
+    const Bits<T> rest = sign - magnitude(std::numeric_limits<T>::infinity());
+    Bits<T> all = 0;
+    for (std::size_t k = 0; k < n; ++k) all |= magnitude(x[k]) + rest;
+    return all < sign;
 }
 
 template <class T>

@@ -13,14 +13,6 @@
 
 namespace exactnet::dense {
 
-/// Whether n numbers are all finite.
-template <class T>
-bool all_finite(const T* x, std::size_t n) noexcept;
-
-/// The same of very many numbers.
-template <class T>
-bool all_finite(const T* x, std::size_t n, Poll poll);
-
 /// Uninitialised memory.
 class Records {
    public:

@@ -90,7 +90,7 @@ class DenseNetwork32:
     @property
     def isa(self) -> str: ...
     def predict(
-        self, x: Any, progress: Callable[[float], None] | None = None
+        self, x: Any, progress: Callable[[float], None] | None = None, n_threads: int = 1
     ) -> npt.NDArray[np.float32] | None: ...
     def evaluate(
         self,
@@ -99,6 +99,7 @@ class DenseNetwork32:
         classes: Any = None,
         progress: Callable[[float], None] | None = None,
         quantiles: Sequence[float] = [],
+        n_threads: int = 1,
     ) -> tuple[float, float | None] | None: ...
     def gradients(
         self,
@@ -165,7 +166,7 @@ class DenseNetwork64:
     @property
     def isa(self) -> str: ...
     def predict(
-        self, x: Any, progress: Callable[[float], None] | None = None
+        self, x: Any, progress: Callable[[float], None] | None = None, n_threads: int = 1
     ) -> npt.NDArray[np.float64] | None: ...
     def evaluate(
         self,
@@ -174,6 +175,7 @@ class DenseNetwork64:
         classes: Any = None,
         progress: Callable[[float], None] | None = None,
         quantiles: Sequence[float] = [],
+        n_threads: int = 1,
     ) -> tuple[float, float | None] | None: ...
     def gradients(
         self,

@@ -197,6 +197,54 @@ TEST(products_of_sparse_rows_equal_the_definition) {
     });
 }
 
+TEST(products_of_listed_columns_are_products) {
+    on_every_target([]<class U>(const Kernels<U>& k, double) {
+        Generator generator(9);
+        for (const std::size_t m : {std::size_t{1}, k.list_rows, 3 * k.list_rows + 1}) {
+            for (const std::size_t n : {1U, 7U, 64U, 200U, 785U}) {
+                const std::size_t outputs = 1 + n % 37;
+                std::vector<U> x = sparse_rows<U>(generator, m, n);
+                for (U& value : x) {
+                    if (value == 0 && generator.below(2) == 0) value = -value;
+                }
+                std::fill_n(x.begin(), std::min(m, k.list_rows) * n, U(0));  // an empty list
+                const Panels<U> w = random_panels<U>(generator, n, outputs, k.width);
+                Buffer<U> bias(round_up(outputs, k.width));
+                fill(generator, bias.data(), outputs);
+                std::vector<std::uint32_t> lists((m / k.list_rows + 1) * (n + 1));
+                CHECK(k.list_columns(m, n, x.data(), lists.data()));
+                for (std::size_t r = 0; r < m; r += k.list_rows) {
+                    const std::uint32_t* const list = lists.data() + r / k.list_rows * (n + 1);
+                    std::vector<std::uint32_t> expected;
+                    for (std::size_t i = 0; i < n; ++i) {
+                        bool used = false;
+                        for (std::size_t s = r; s < std::min(m, r + k.list_rows); ++s) {
+                            used |= x[s * n + i] != 0;
+                        }
+                        if (used) expected.push_back(static_cast<std::uint32_t>(i));
+                    }
+                    CHECK(expected == std::vector(list + 1, list + 1 + list[0]));
+                }
+                Panels<U> z(m, outputs, k.width), full(m, outputs, k.width);
+                const auto listed = [&] {
+                    return k.listed_product(m, n, x.data(), lists.data(), w.data(), w.stride(),
+                                            w.count(), bias.data(), z.data(), z.stride());
+                };
+                CHECK(listed());
+                k.product(m, n, {x.data(), n, k.width}, w.data(), w.stride(), w.count(),
+                          bias.data(), full.data(), full.stride());
+                CHECK(std::equal(z.data(), z.data() + z.size(), full.data()));
+                bias.data()[outputs - 1] = U(-0.0);  // the sums of the empty list
+                CHECK(!listed());
+                for (const U bad : {U(HUGE_VAL), U(-HUGE_VAL), U(std::nan(""))}) {
+                    x[m * n - 1] = bad;
+                    CHECK(!k.list_columns(m, n, x.data(), lists.data()));
+                }
+            }
+        }
+    });
+}
+
 TEST(transposes_are_exact) {
     on_every_target([]<class U>(const Kernels<U>& k, double) {
         Generator generator(4);

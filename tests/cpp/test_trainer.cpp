@@ -155,6 +155,37 @@ TEST(threads_do_not_change_a_bit) {
     }
 }
 
+TEST(threads_do_not_change_predictions) {
+    for (const double zeros : {0.0, 0.8}) {
+        Problem problem(1003, zeros, {300, 150, 70, 10});
+        const Kernels<float>& best = kernels<float>("");
+        const Matrix<float> x{problem.x.data(), problem.n, 300};
+        std::vector<float> expected(problem.n * 10), outputs(problem.n * 10);
+        CHECK(predict(problem.layers, best, x, expected.data()));
+        const auto evaluated = [&](std::size_t n_threads) {
+            return evaluate(problem.layers, best, Loss::cross_entropy, x, problem.data().targets,
+                            problem.labels.data(), {}, {}, n_threads);
+        };
+        const Evaluation one = evaluated(1);
+        for (const std::size_t n_threads : {2U, 3U, 7U}) {
+            std::fill(outputs.begin(), outputs.end(), 0.0F);
+            CHECK(predict(problem.layers, best, x, outputs.data(), n_threads));
+            CHECK(outputs == expected);
+            const Evaluation found = evaluated(n_threads);
+            CHECK(found.loss == one.loss);
+            CHECK(found.correct == one.correct);
+        }
+        const Poll::Call stop = [] { throw std::runtime_error("enough"); };
+        Problem large(3000, zeros, {300, 1000, 1000, 10});
+        std::vector<float> many(large.n * 10);
+        CHECK_THROWS(
+            predict(large.layers, best, {large.x.data(), large.n, 300}, many.data(), 2, Poll(stop)),
+            std::runtime_error);
+        problem.x[300 * 500] = HUGE_VALF;
+        CHECK(!predict(problem.layers, best, x, outputs.data(), 3));
+    }
+}
+
 TEST(trainers_share_samples) {
     for (const double zeros : {0.0, 0.8}) {
         Problem problem(203, zeros, {300, 70, 10});

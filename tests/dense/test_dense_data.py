@@ -120,7 +120,7 @@ def test_validation_is_one_forward_pass(activation, targets):
     assert history.val_accuracy == [net.accuracy(*validation)]
     data = data_module.Data.of(net, *validation)
     counted = net._core = Counted(net._core)
-    training._validate(net, data, net._objective(None), history, None)
+    training._validate(net, data, net._objective(None), history, 1, None)
     assert counted.calls == ["evaluate"]
     assert history.val_loss[0] == history.val_loss[1]
     assert history.val_accuracy[0] == history.val_accuracy[1] > 0.2

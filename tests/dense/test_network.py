@@ -618,3 +618,45 @@ def test_html_is_escaped():
     xml.etree.ElementTree.fromstring(html)
     for text in ("&lt;a &amp; b&gt;", "&lt;th&gt;", "&lt;td&gt;", "&lt;/div&gt;"):
         assert text in html
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_do_not_change_predictions(np_rng, dtype):
+    sizes = [130, 70, 10]
+    net = Network(sizes, activations=["tanh", "softmax"], dtype=dtype, seed=0)
+    for zeros in (0, 0.8):
+        X = np_rng.normal(size=(3001, 130)).astype(dtype)
+        X[np_rng.random(X.shape) < zeros] = 0
+        y = np_rng.integers(0, 10, len(X))
+        for n_threads in (2, 5):
+            for one, several in (
+                (net.predict(X), net.predict(X, n_threads=n_threads)),
+                (net.predict(X.tolist()), net.predict(X.tolist(), n_threads=n_threads)),
+                (net.classify(X), net.classify(X, n_threads=n_threads)),
+                (net.accuracy(X, y), net.accuracy(X, y, n_threads=n_threads)),
+                (net.loss(X, y), net.loss(X, y, n_threads=n_threads)),
+            ):
+                np.testing.assert_array_equal(one, several)
+        X[1234, 5] = np.nan
+        with pytest.raises(ValueError, match=r"^X\[1234, 5\] is nan"):
+            net.predict(X, n_threads=3)
+    for call in (net.predict, net.classify, lambda X, **a: net.loss(X, y, **a)):
+        with pytest.raises(ValueError, match=r"^n_threads must be a positive integer, not 0$"):
+            call(X, n_threads=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_that_are_skipped_change_no_bit(np_rng, isa, dtype):
+    """Rows give the same whether they come with others full of zeros or with full ones."""
+    net = Network([100, 37], activations="linear", dtype=dtype, seed=0)
+    X = np_rng.normal(size=(960, 100)).astype(dtype)
+    X[np_rng.random(X.shape) < 0.8] = 0
+    X[5] = 0
+    full = X.copy()
+    full[::96] = 1  # the row that decides for 96 of them
+    full[300] = -X[300]
+    rest = np.setdiff1d(np.arange(len(X)), [*range(0, 960, 96), 300])
+    bias, weights = net.biases[0], net.weights[0]
+    for bias[0], weights[0, 0] in ((0.5, 1), (0, 1), (-0.0, 1), (-0.0, -1), (1, np.inf)):
+        assert net.predict(X)[rest].tobytes() == net.predict(full)[rest].tobytes()
+    assert np.isnan(net.predict(X)).any()  # of 0 times infinity

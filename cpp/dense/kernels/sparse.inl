@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 
 #include "dense/kernels.hpp"
 #include "product.inl"
@@ -59,6 +61,88 @@ void sparse_product(std::size_t m, std::size_t n_k, const SparseRow<T>* rows, co
             }
         });
     }
+}
+
+/// As many as still share most of their columns.
+constexpr std::size_t list_rows = smaller<std::size_t>(6, EXACTNET_MAX_ROWS);
+
+template <class T>
+bool list_columns(std::size_t m, std::size_t n_k, const T* a, std::uint32_t* lists) {
+    constexpr std::size_t part = 64;  // bits of a mask
+    const Mask<T> magnitude = ~bits_of<T>(-V<T>{});
+    const auto larger = [](Mask<T> x, Mask<T> y) { return x > y ? x : y; };
+    Mask<T> largest{};
+    for (std::size_t begin = 0; begin < m; begin += list_rows, lists += n_k + 1) {
+        const std::size_t end = smaller(m, begin + list_rows);
+        std::size_t count = 0;
+        for (std::size_t first = 0; first < n_k; first += part) {
+            const std::size_t stop = smaller(n_k, first + part);
+            std::uint64_t used = 0;
+            for (std::size_t k = first; k < stop; k += lanes<T>) {
+                Mask<T> any{};
+                for (std::size_t r = begin; r < end; ++r) {
+                    const V<T> x = load_some(a + r * n_k + k, stop - k);
+                    any = larger(any, bits_of<T>(x) & magnitude);
+                }
+                largest = larger(largest, any);
+                used |= bit_mask<T>(any != 0) << (k - first);
+            }
+            for (; used != 0; used &= used - 1) {
+                const auto at = static_cast<std::size_t>(__builtin_ctzll(used));
+                lists[++count] = static_cast<std::uint32_t>(first + at);
+            }
+        }
+        lists[0] = static_cast<std::uint32_t>(count);
+    }
+    const V<T> infinity = broadcast(std::numeric_limits<T>::infinity());
+    return bit_mask<T>(largest >= bits_of<T>(infinity)) == 0;
+}
+
+/// `rows` rows of A, of the columns listed, times one panel; returns where sums are -0.
+template <class T, std::size_t rows>
+Mask<T> listed_product_block(std::size_t n_k, const T* a, const std::uint32_t* list, const T* w,
+                             const T* bias, T* z) {
+    V<T> sum[rows][2];
+    for (std::size_t half = 0; half < 2; ++half) {
+        for (std::size_t r = 0; r < rows; ++r) sum[r][half] = load(bias + half * lanes<T>);
+    }
+    for (std::size_t i = 1; i <= list[0]; ++i) {
+        const std::size_t k = list[i];
+        const V<T> w0 = load(w + k * width<T>), w1 = load(w + k * width<T> + lanes<T>);
+        for (std::size_t r = 0; r < rows; ++r) {
+            const V<T> x = broadcast(a[r * n_k + k]);
+            sum[r][0] = fma(x, w0, sum[r][0]);
+            sum[r][1] = fma(x, w1, sum[r][1]);
+        }
+    }
+    const Mask<T> minus_zero = bits_of<T>(-V<T>{});
+    Mask<T> found{};
+    for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t half = 0; half < 2; ++half) {
+            store(z + r * width<T> + half * lanes<T>, sum[r][half]);
+            found |= bits_of<T>(sum[r][half]) == minus_zero;
+        }
+    }
+    return found;
+}
+
+/// Zeros add nothing to a sum but that they make 0 of -0.
+template <class T>
+bool listed_product(std::size_t m, std::size_t n_k, const T* a, const std::uint32_t* lists,
+                    const T* w, std::size_t w_stride, std::size_t n_panels, const T* bias, T* z,
+                    std::size_t z_stride) {
+    Mask<T> found{};
+    for (std::size_t p = 0; p < n_panels; ++p) {
+        const std::uint32_t* list = lists;
+        for (std::size_t r = 0; r < m; r += list_rows, list += n_k + 1) {
+            with_constant<list_rows>(smaller(list_rows, m - r), [&](auto rows) {
+                found |= listed_product_block<T, rows.value>(n_k, a + r * n_k, list,
+                                                             w + p * w_stride, bias + p * width<T>,
+                                                             z + p * z_stride + r * width<T>);
+            });
+        }
+    }
+    return bit_mask<T>(found) == 0;
 }
 
 /// Adds one block of inputs of all samples, times their gradients, to `count` panels.

@@ -63,9 +63,52 @@ inline V<T> load_unaligned(const T* p) {
     std::memcpy(&v, p, sizeof(v));
     return v;
 }
+/// The first n numbers at p, then zeros.
+template <class T>
+inline V<T> load_some(const T* p, std::size_t n) {
+    if (n >= lanes<T>) return load_unaligned(p);
+    V<T> v{};
+    std::memcpy(&v, p, n * sizeof(T));
+    return v;
+}
 template <class T, class Vec>
 inline void store(T* p, Vec v) {
     std::memcpy(__builtin_assume_aligned(p, sizeof(v)), &v, sizeof(v));
+}
+
+template <class T>
+inline Mask<T> bits_of(V<T> x) {
+    Mask<T> bits;
+    std::memcpy(&bits, &x, sizeof(bits));
+    return bits;
+}
+
+/// A bit for every lane of a comparison.
+template <class T>
+inline std::uint64_t bit_mask(Mask<T> mask) {
+    V<T> x;
+    std::memcpy(&x, &mask, sizeof(x));
+    constexpr bool single = std::is_same_v<T, float>;
+#if defined(__AVX512F__)
+    if constexpr (single)
+        return _mm512_movepi32_mask(_mm512_castps_si512(x));
+    else
+        return _mm512_movepi64_mask(_mm512_castpd_si512(x));
+#elif defined(__AVX2__)
+    if constexpr (single)
+        return static_cast<unsigned>(_mm256_movemask_ps(x));
+    else
+        return static_cast<unsigned>(_mm256_movemask_pd(x));
+#elif defined(__x86_64__)
+    if constexpr (single)
+        return static_cast<unsigned>(_mm_movemask_ps(x));
+    else
+        return static_cast<unsigned>(_mm_movemask_pd(x));
+#else
+    std::uint64_t bits = 0;
+    for (std::size_t k = 0; k < lanes<T>; ++k) bits |= (mask[k] != 0 ? 1ULL : 0ULL) << k;
+    return bits;
+#endif
 }
 
 #if defined(__AVX2__) && defined(__FMA__)
@@ -122,7 +165,7 @@ inline Vec broadcast_as(T x) {
 }
 
 template <class T>
-inline std::size_t smaller(T a, T b) {
+constexpr std::size_t smaller(T a, T b) {
     return a < b ? a : b;
 }
 

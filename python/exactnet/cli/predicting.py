@@ -17,6 +17,7 @@ from exactnet.cli.arguments import (
     FLOAT_DATA_HELP,
     add_data_options,
     add_max_bytes,
+    add_threads,
     check_output,
     load_network,
 )
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=".csv or .npy to write instead of printing"
     )
+    add_threads(parser)
     add_max_bytes(parser)
 
 
@@ -75,10 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     with data.in_lines():
         targets = _labels(data.y, classes) if arguments.classify else None
         if isinstance(network, Network):
-            result = network.classify(data.X) if arguments.classify else network.predict(data.X)
+            compute = network.classify if arguments.classify else network.predict
+            result = compute(data.X, n_threads=arguments.threads)
         else:
             function = network.classify if arguments.classify else network.predict
-            result = function(data.X, progress=True)
+            result = function(data.X, n_threads=arguments.threads, progress=True)
     codes = result
     if arguments.classify and classes is not None:
         result = np.array(classes)[codes]

@@ -12,7 +12,15 @@ import numpy.typing as npt
 
 from exactnet import _core
 from exactnet.activations import Activation
-from exactnet.base.checks import choice, entries, is_integer, positive_integer, real_array, shown
+from exactnet.base.checks import (
+    choice,
+    entries,
+    is_integer,
+    positive_integer,
+    real_array,
+    shown,
+    thread_count,
+)
 from exactnet.base.dataset import Dataset
 from exactnet.base.memory import available_memory
 from exactnet.dense import file, training
@@ -214,13 +222,15 @@ class Network(Layers):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, n_threads: int = 1) -> Array:
         """Compute the outputs.
 
         Parameters
         ----------
         X : array-like (samples, features), or Dataset
             Converted to the network's type; not copied if it is a C-contiguous array of it.
+        n_threads : int
+            To use at most; few samples are computed by one. The result is the same to the bit.
 
         Returns
         -------
@@ -229,22 +239,27 @@ class Network(Layers):
         Raises
         ------
         ValueError
-            If X is empty, not finite or has another number of features than the network.
+            If X is empty, not finite or has another number of features than the network, or
+            `n_threads` is not as described.
         """
+        if type(n_threads) is not int or n_threads != 1:  # a call would take as long as a sample
+            n_threads = thread_count(n_threads)
         # as it stands, if the core can read it; masks it would not see
-        result: Array | None = self._core.predict(X) if type(X) is np.ndarray else None
+        result: Array | None = None
+        if type(X) is np.ndarray:
+            result = self._core.predict(X, None, n_threads)
         if result is None:  # X needs a conversion, or is wrong
-            result = self._outputs(Samples.of(self, X))
+            result = self._outputs(Samples.of(self, X), n_threads)
         return result
 
-    def _outputs(self, samples: Samples) -> Array:
+    def _outputs(self, samples: Samples, n_threads: int = 1) -> Array:
         """Compute the outputs of samples, which may not be finite."""
-        result: Array | None = self._core.predict(samples.core)
+        result: Array | None = self._core.predict(samples.core, None, n_threads)
         if result is None:
             samples.raise_not_finite("X")
         return result
 
-    def classify(self, X: Any) -> npt.NDArray[np.intp]:
+    def classify(self, X: Any, *, n_threads: int = 1) -> npt.NDArray[np.intp]:
         """Return the class of every sample, (samples,).
 
         It is the output of largest value, the first of equal ones; of a single output of sigmoid
@@ -258,9 +273,9 @@ class Network(Layers):
             As of `predict`; if a single output has another activation and there are no `classes`.
         """
         self._check_classifies()
-        return self._decided(self.predict(X))
+        return self._decided(self.predict(X, n_threads=n_threads))
 
-    def accuracy(self, X: Any, labels: Any = None) -> float:
+    def accuracy(self, X: Any, labels: Any = None, *, n_threads: int = 1) -> float:
         """Return the share of samples whose class, as of `classify`, is that of their label.
 
         Parameters
@@ -269,14 +284,17 @@ class Network(Layers):
         labels : array-like (samples,) or (samples, 1), or one-hot (samples, outputs)
             Whole numbers, for a single output 0 and 1, or names of classes as of `fit`. Left out if
             X is a Dataset, as `y` of the methods below.
+        n_threads : int
+            As of `predict`.
         """
+        n_threads = thread_count(n_threads)
         self._check_classifies()
         data = Data.of(self, X, labels, ("X", "labels"))
         expected = data.classes(self)
         if expected is None:
             what = "0 or 1" if self._n_outputs == 1 else "integers, or one-hot rows"
             raise ValueError(f"labels must be {what}{data.odd_label(self._n_outputs)}")
-        decided = self._decided(self._outputs(data.samples))
+        decided = self._decided(self._outputs(data.samples, n_threads))
         return float(np.count_nonzero(decided == expected) / len(expected))
 
     def loss(
@@ -285,6 +303,8 @@ class Network(Layers):
         y: Any = None,
         loss: str | None = None,
         quantiles: float | Sequence[float] | None = None,
+        *,
+        n_threads: int = 1,
     ) -> float:
         """Return the mean loss.
 
@@ -303,15 +323,20 @@ class Network(Layers):
             softmax, mse after linear, poisson after exp and quadratic else.
         quantiles : float or sequence of float, optional
             Of pinball, in (0, 1), one for every output; by default 0.5, the median, for one output.
+        n_threads : int
+            As of `predict`.
 
         Raises
         ------
         ValueError
             If X and y do not fit the network or each other, or the loss not the last activation.
         """
+        n_threads = thread_count(n_threads)
         loss, levels = self._objective(loss, quantiles)
         data = Data.of(self, X, y, loss=loss)
-        result: tuple[float, None] | None = self._core.evaluate(data.core, loss, quantiles=levels)
+        result: tuple[float, None] | None = self._core.evaluate(
+            data.core, loss, quantiles=levels, n_threads=n_threads
+        )
         if result is None:
             data.samples.raise_not_finite("X")
         return result[0]
@@ -325,7 +350,8 @@ class Network(Layers):
     ) -> list[tuple[Array, Array]]:
         """Return the gradient of the mean loss: (dW, db) of every layer.
 
-        Parameters and errors are those of `loss`; training through a step is an error too.
+        Parameters but `n_threads`, and errors, are those of `loss`; training through a step is an
+        error too.
         """
         loss, levels = self._trainable(loss, quantiles)
         data = Data.of(self, X, y, loss=loss)

@@ -151,7 +151,7 @@ def fit(
                     f"({_advice(network, data, options, loss, float(rates[finished]))})"
                 )
             if validation is not None:
-                _validate(network, validation, objective, history, poll)
+                _validate(network, validation, objective, history, options.n_threads, poll)
             if bar is not None and bar.visible:
                 bar.label, bar.postfix = f"{epoch + 1}/{epochs}", epoch_postfix(history)
                 _show(bar, epoch - options.initial_epoch, n_epochs, 1.0)
@@ -301,11 +301,12 @@ def _validate(
     data: Data,
     objective: tuple[str, list[float]],
     history: History,
+    n_threads: int,
     poll: Callable[[float], None] | None,
 ) -> None:
     classes = _classes(network, data)
     loss, quantiles = objective
-    result = network._core.evaluate(data.core, loss, classes, poll, quantiles)
+    result = network._core.evaluate(data.core, loss, classes, poll, quantiles, n_threads)
     if result is None:  # someone wrote into X meanwhile
         data.samples.raise_not_finite("validation X")
     history.val_loss.append(result[0])

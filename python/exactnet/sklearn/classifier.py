@@ -428,7 +428,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _score(self, y: Array, X: Array) -> Callable[[Network, History], float]:
         if self._multilabel:
             return lambda network, history: float(
-                ((network.predict(X) > 0.5) == y).all(axis=1).mean()
+                ((network.predict(X, n_threads=self.n_threads) > 0.5) == y).all(axis=1).mean()
             )
         if len(self.classes_) == 1:
             return lambda network, history: 1.0

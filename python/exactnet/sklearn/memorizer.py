@@ -191,7 +191,7 @@ class Memorizer(BaseEstimator):
         else:
             if self._floats is None:  # the parameter was set after fit
                 self._floats = self.network_.to_network()
-            outputs = self._floats.predict(X)
+            outputs = self._floats.predict(X, n_threads=self.n_threads)
         if self.task == "regression":
             return outputs.ravel() if outputs.shape[1] == 1 else outputs
         if outputs.shape[1] > 1:  # one_hot, when it was fitted

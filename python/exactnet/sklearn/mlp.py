@@ -390,4 +390,5 @@ class BaseMLP(Parameters):
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
         refuse_mask(X, "X")
-        return self.network_.predict(read_samples(self, X, self.network_.dtype, reset=False))
+        samples = read_samples(self, X, self.network_.dtype, reset=False)
+        return self.network_.predict(samples, n_threads=self.n_threads)

@@ -295,7 +295,7 @@ validation_scores_ :
 
     def _score(self, y: Array, X: Array) -> Callable[[Network, History], float]:
         def score(network: Network, history: History) -> float:
-            outputs = network.predict(X).astype(np.float64)
+            outputs = network.predict(X, n_threads=self.n_threads).astype(np.float64)
             if not np.isfinite(outputs).all():
                 return math.nan
             with np.errstate(over="ignore", invalid="ignore"):
