@@ -51,6 +51,7 @@ void bind_network(py::module_& module, const char* samples_name, const char* dat
     py::class_<Samples, std::shared_ptr<Samples>>(
         module, samples_name, "X in the memory of NumPy arrays; packed at its first training.")
         .def(py::init<Array<T>>(), py::arg("x").noconvert())
+        .def(py::init<Array<std::uint8_t>>(), py::arg("x").noconvert())
         .def(py::init<Array<T>, Array<std::int64_t>, Array<std::int32_t>, std::size_t>(),
              py::arg("values").noconvert(), py::arg("starts").noconvert(),
              py::arg("columns").noconvert(), py::arg("inputs"))

@@ -69,6 +69,13 @@ class DenseSamples {
         matrix_ = {x_.data(), rows_of(x_), static_cast<std::size_t>(x_.shape(1))};
     }
 
+    explicit DenseSamples(Array<std::uint8_t> x) : bytes_(std::move(x)) {
+        require(bytes_.ndim() == 2 && bytes_.size() > 0, "X must be a matrix");
+        matrix_.n = rows_of(bytes_);
+        matrix_.inputs = static_cast<std::size_t>(bytes_.shape(1));
+        matrix_.bytes = bytes_.data();
+    }
+
     /// In compressed sparse rows, into which nobody may write any more.
     DenseSamples(Array<T> values, Array<std::int64_t> starts, Array<std::int32_t> columns,
                  std::size_t inputs)
@@ -112,6 +119,7 @@ class DenseSamples {
 
    private:
     Array<T> x_;
+    Array<std::uint8_t> bytes_;
     Array<std::int64_t> starts_;
     Array<std::int32_t> columns_;
     dense::Matrix<T> matrix_;

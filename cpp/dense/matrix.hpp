@@ -10,7 +10,8 @@
 
 namespace exactnet::dense {
 
-/// X (n, inputs), borrowed: row-major; or in compressed sparse rows, without numbers that are 0.
+/// X (n, inputs), borrowed: row-major, of numbers or bytes; or in compressed sparse rows, without
+/// numbers that are 0.
 template <class T>
 struct Matrix {
     const T* values = nullptr;
@@ -18,11 +19,25 @@ struct Matrix {
     std::size_t inputs = 0;
     const std::int64_t* starts = nullptr;   ///< of a sparse one: of the rows' values, and the end
     const std::int32_t* columns = nullptr;  ///< of the values, ascending in every row
+    const std::uint8_t* bytes = nullptr;    ///< in place of values, row-major
 
     bool sparse() const noexcept { return starts != nullptr; }
 
+    /// Where a row begins among the values or bytes; that of row n is the end.
+    std::size_t first(std::size_t row) const noexcept {
+        return sparse() ? static_cast<std::size_t>(starts[row]) : row * inputs;
+    }
+
+    /// The number at a place among them.
+    T value(std::size_t at) const noexcept { return bytes != nullptr ? T(bytes[at]) : values[at]; }
+
     /// Rows begin ... begin + m - 1, row-major: as they stand, or written into `space`.
     const T* rows(std::size_t begin, std::size_t m, std::vector<T>& space) const {
+        if (bytes != nullptr) {
+            space.resize(m * inputs);
+            std::copy_n(bytes + begin * inputs, m * inputs, space.data());
+            return space.data();
+        }
         if (!sparse()) return values + begin * inputs;
         space.assign(m * inputs, T(0));
         for (std::size_t r = 0; r < m; ++r) {

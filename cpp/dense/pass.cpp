@@ -13,7 +13,7 @@ void Trainer<T>::fetch(std::size_t first, Range rows) {
         const std::uint32_t sample = order_[first + r];
         const T* numbers;
         if (sparse_) {
-            rows_[r] = samples_.row(sample);
+            rows_[r] = samples_.row(sample, row_values_.data() + r * samples_.space());
         } else if (few != 0 && (numbers = samples_.numbers(sample)) != nullptr) {
             T* const to = batch_.at(0, r);
             for (std::size_t k = 0; k < few; ++k) to[k] = numbers[k];

@@ -87,23 +87,26 @@ Samples<T>::Samples(const Matrix<T>& x, Poll poll)
     const std::size_t step = (n + most_probes - 1) / most_probes;
     std::size_t used = 0, probes = 0;
     for (std::size_t s = 0; s < n; s += step, ++probes) {
-        const bool sparse = x.sparse();
-        const auto begin = sparse ? static_cast<std::size_t>(x.starts[s]) : s * n_inputs;
-        const auto end = sparse ? static_cast<std::size_t>(x.starts[s + 1]) : begin + n_inputs;
-        for (std::size_t k = begin; k < end; ++k) used += x.values[k] != 0 ? 1 : 0;
+        const std::size_t end = x.first(s + 1);
+        for (std::size_t k = x.first(s); k < end; ++k) used += x.value(k) != 0 ? 1 : 0;
     }
     const double density = static_cast<double>(used) / static_cast<double>(probes * n_inputs);
     if (n_inputs >= fewest_inputs && density < densest) {
-        pack(static_cast<std::size_t>(density * static_cast<double>(n * n_inputs)), poll);
-    } else {
-        const auto size = x.sparse() ? static_cast<std::size_t>(x.starts[n]) : n * n_inputs;
-        finite_ = all_finite(x.values, size, poll);
+        const auto expected = static_cast<std::size_t>(density * static_cast<double>(n * n_inputs));
+        if (x.bytes != nullptr) {
+            pack(x.bytes, expected, poll);
+        } else {
+            pack(x.values, expected, poll);
+        }
+    } else if (x.bytes == nullptr) {
+        finite_ = all_finite(x.values, x.first(n), poll);
     }
 }
 
 template <class T>
-void Samples<T>::pack(std::size_t expected, Poll poll) {
-    constexpr std::size_t bytes = sizeof(T) + 1;  // of an entry
+template <class S>
+void Samples<T>::pack(const S* given, std::size_t expected, Poll poll) {
+    constexpr std::size_t bytes = sizeof(S) + 1;  // of an entry
     const std::size_t n = x_.n, n_inputs = x_.inputs;
     const std::size_t most = header_ + round_up((n_inputs + n_blocks_) * bytes, sizeof(T));
     records_ = Records(n * (header_ + 2 * sizeof(T)) + expected * bytes / 20 * 21 + most);
@@ -115,7 +118,7 @@ void Samples<T>::pack(std::size_t expected, Poll poll) {
         if (records_.size() - start < most) records_.grow(start, start / 2 + most);
         std::byte* const record = records_.data() + start;
         auto* const offsets = reinterpret_cast<std::uint32_t*>(record);
-        auto* const values = reinterpret_cast<T*>(record + header_);
+        auto* const values = reinterpret_cast<S*>(record + header_);
         const std::int64_t* const starts = x_.starts;
         std::int64_t entry = starts != nullptr ? starts[s] : 0;
         std::size_t count = 0;
@@ -123,21 +126,26 @@ void Samples<T>::pack(std::size_t expected, Poll poll) {
             offsets[b] = static_cast<std::uint32_t>(count);
             const std::size_t first = b * sparse_block;
             const std::size_t end = std::min(sparse_block, n_inputs - first);
-            const auto keep = [&](std::size_t k, T value) {
+            const auto keep = [&](std::size_t k, S value) {
                 values[count] = value;
                 columns[count] = static_cast<std::uint8_t>(k);
-                const Bits<T> size = magnitude(value);
-                largest = std::max(largest, size);
+                Bits<T> size = 0;
+                if constexpr (std::is_same_v<S, T>) {
+                    size = magnitude(value);
+                    largest = std::max(largest, size);
+                } else {
+                    size = value;
+                }
                 count += size != 0 ? 1 : 0;
             };
             if (starts == nullptr) {
-                const T* const block = x_.values + s * n_inputs + first;
+                const S* const block = given + s * n_inputs + first;
                 for (std::size_t k = 0; k < end; ++k) keep(k, block[k]);
             } else {
                 for (; entry < starts[s + 1]; ++entry) {
                     const std::size_t k = static_cast<std::size_t>(x_.columns[entry]) - first;
                     if (k >= end) break;
-                    keep(k, x_.values[entry]);
+                    keep(k, given[entry]);
                 }
             }
             if ((count - offsets[b]) % 2 != 0) {  // an entry more, of 0
@@ -146,6 +154,7 @@ void Samples<T>::pack(std::size_t expected, Poll poll) {
             }
         }
         offsets[n_blocks_] = static_cast<std::uint32_t>(count);
+        most_entries_ = std::max(most_entries_, count);
         std::memcpy(values + count, columns.data(), count);
         starts_.push_back(start);
         start += header_ + round_up(count * bytes, sizeof(T));
@@ -156,9 +165,14 @@ void Samples<T>::pack(std::size_t expected, Poll poll) {
 }
 
 template <class T>
-SparseRow<T> Samples<T>::row(std::size_t sample) const noexcept {
+SparseRow<T> Samples<T>::row(std::size_t sample, T* space) const noexcept {
     const std::byte* const record = records_.data() + starts_[sample];
     const auto* const offsets = reinterpret_cast<const std::uint32_t*>(record);
+    if (x_.bytes != nullptr) {
+        const auto* const values = reinterpret_cast<const std::uint8_t*>(record + header_);
+        std::copy_n(values, offsets[n_blocks_], space);
+        return {offsets, space, values + offsets[n_blocks_]};
+    }
     const auto* const values = reinterpret_cast<const T*>(record + header_);
     return {offsets, values, reinterpret_cast<const std::uint8_t*>(values + offsets[n_blocks_])};
 }
@@ -166,16 +180,19 @@ SparseRow<T> Samples<T>::row(std::size_t sample) const noexcept {
 template <class T>
 void Samples<T>::copy(std::size_t sample, Panels<T>& batch, std::size_t r) const noexcept {
     const std::size_t n_inputs = x_.inputs, width = batch.width();
-    const T* const row = x_.sparse() ? nullptr : x_.values + sample * n_inputs;
+    const std::size_t first = x_.first(sample);
     for (std::size_t p = 0, k = 0; k < n_inputs; ++p, k += width) {
         const std::size_t count = std::min(width, n_inputs - k);
-        if (row != nullptr) {
-            std::copy_n(row + k, count, batch.at(p, r));
+        T* const to = batch.at(p, r);
+        if (x_.bytes != nullptr) {
+            std::copy_n(x_.bytes + first + k, count, to);
+        } else if (!x_.sparse()) {
+            std::copy_n(x_.values + first + k, count, to);
         } else {
-            std::fill_n(batch.at(p, r), count, T(0));
+            std::fill_n(to, count, T(0));
         }
     }
-    if (row != nullptr) return;
+    if (!x_.sparse()) return;
     x_.each(sample, [&](std::size_t k, T value) { batch.at(k / width, r)[k % width] = value; });
 }
 
@@ -185,12 +202,12 @@ void Samples<T>::prefetch(std::size_t sample) const noexcept {
     if (sparse()) {
         begin = records_.data() + starts_[sample];
         end = records_.data() + starts_[sample + 1];
-    } else if (x_.sparse()) {
-        begin = reinterpret_cast<const std::byte*>(x_.values + x_.starts[sample]);
-        end = reinterpret_cast<const std::byte*>(x_.values + x_.starts[sample + 1]);
+    } else if (x_.bytes != nullptr) {
+        begin = reinterpret_cast<const std::byte*>(x_.bytes + x_.first(sample));
+        end = begin + x_.inputs;
     } else {
-        begin = reinterpret_cast<const std::byte*>(x_.values + sample * x_.inputs);
-        end = begin + x_.inputs * sizeof(T);
+        begin = reinterpret_cast<const std::byte*>(x_.values + x_.first(sample));
+        end = reinterpret_cast<const std::byte*>(x_.values + x_.first(sample + 1));
     }
     // not into the first-level cache, which is full of weights
     for (; begin < end; begin += cache_line) __builtin_prefetch(begin, 0, 1);

@@ -35,8 +35,9 @@ class Records {
 
 /// Rows of X (samples, inputs), which are borrowed; or, where most numbers are 0, as the pixels of
 /// handwriting are, copies of only the others. Which of the two depends on the numbers alone, not
-/// on the form in which X holds them. Another thread may write into X meanwhile: no place in memory
-/// hangs on what is read there, but for the columns of a sparse X, which nobody may write to.
+/// on the form in which X holds them. Bytes stay bytes until they are used. Another thread may
+/// write into X meanwhile: no place in memory hangs on what is read there, but for the columns of a
+/// sparse X, which nobody may write to.
 template <class T>
 class Samples {
    public:
@@ -47,12 +48,15 @@ class Samples {
     bool finite() const noexcept { return finite_; }
     bool sparse() const noexcept { return !starts_.empty(); }
 
-    /// Of a sparse sample.
-    SparseRow<T> row(std::size_t sample) const noexcept;
+    /// Of a sparse sample; values of bytes are written into `space`.
+    SparseRow<T> row(std::size_t sample, T* space = nullptr) const noexcept;
 
-    /// The numbers of a dense sample, or null where they are in compressed rows.
+    /// Numbers that `space` must hold.
+    std::size_t space() const noexcept { return x_.bytes != nullptr ? most_entries_ : 0; }
+
+    /// The numbers of a dense sample, or null where they are bytes or in compressed rows.
     const T* numbers(std::size_t sample) const noexcept {
-        return x_.sparse() ? nullptr : x_.values + sample * x_.inputs;
+        return x_.values == nullptr || x_.sparse() ? nullptr : x_.values + sample * x_.inputs;
     }
 
     /// Copies a dense sample into row r of `batch`.
@@ -62,7 +66,8 @@ class Samples {
     void prefetch(std::size_t sample) const noexcept;
 
    private:
-    void pack(std::size_t expected, Poll poll);
+    template <class S>
+    void pack(const S* given, std::size_t expected, Poll poll);
 
     Matrix<T> x_;
     bool finite_ = true;
@@ -70,6 +75,7 @@ class Samples {
     // the bytes starts_[s] ... starts_[s + 1] - 1.
     std::size_t n_blocks_;
     std::size_t header_;  // bytes that the offsets take
+    std::size_t most_entries_ = 0;
     Records records_;
     std::vector<std::size_t> starts_;
 };

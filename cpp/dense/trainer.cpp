@@ -89,6 +89,7 @@ Trainer<T>::Trainer(const std::vector<Layer<T>>& layers, const Kernels<T>& kerne
     batch_norms_.resize(layers.size());
     if (sparse_) {
         rows_.resize(batch_size);
+        row_values_ = Buffer<T>(batch_size * samples_.space());
     } else {
         const std::size_t inputs = layers.front().inputs;
         batch_ = Panels<T>(batch_size, inputs, panel_width(kernels, inputs));

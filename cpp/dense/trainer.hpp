@@ -152,6 +152,7 @@ class Trainer {
     SmallLoss<T> small_loss_{};
     Panels<T> batch_;                 // dense inputs
     std::vector<SparseRow<T>> rows_;  // or sparse ones
+    Buffer<T> row_values_;            // of them, where samples are bytes
     std::vector<std::uint32_t> order_;
     std::vector<double> losses_;            // of the samples of a batch
     std::vector<double> batch_norms_;       // of the layers' gradients

@@ -66,6 +66,8 @@ class DenseSamples32:
     @overload
     def __init__(self, x: npt.NDArray[np.float32]) -> None: ...
     @overload
+    def __init__(self, x: npt.NDArray[np.uint8]) -> None: ...
+    @overload
     def __init__(
         self,
         values: npt.NDArray[np.float32],
@@ -141,6 +143,8 @@ class DenseTrainer32:
 class DenseSamples64:
     @overload
     def __init__(self, x: npt.NDArray[np.float64]) -> None: ...
+    @overload
+    def __init__(self, x: npt.NDArray[np.uint8]) -> None: ...
     @overload
     def __init__(
         self,

@@ -417,6 +417,52 @@ TEST(samples_of_compressed_rows_are_those_of_the_matrix) {
     }
 }
 
+TEST(samples_of_bytes_are_those_of_their_numbers) {
+    Generator generator(10);
+    const auto compare = [&]<class U>(std::size_t n, std::uint32_t every, U) {
+        const std::size_t m = 30, width = 16;
+        std::vector<std::uint8_t> bytes(m * n);
+        for (auto& b : bytes) {
+            if (generator.below(every) == 0) b = static_cast<std::uint8_t>(generator.below(256));
+        }
+        const std::vector<U> x(bytes.begin(), bytes.end());
+        Matrix<U> matrix;
+        matrix.n = m;
+        matrix.inputs = n;
+        matrix.bytes = bytes.data();
+        std::vector<U> space;
+        const U* const rows = matrix.rows(2, m - 2, space);
+        CHECK(std::equal(rows, rows + (m - 2) * n, x.begin() + static_cast<std::ptrdiff_t>(2 * n)));
+        const Samples<U> samples(matrix), expected({x.data(), m, n});
+        CHECK(samples.finite());
+        CHECK(samples.sparse() == expected.sparse());
+        CHECK(samples.sparse() == (n >= 64 && every > 2));
+        std::vector<U> numbers(samples.space());
+        for (std::size_t s = 0; s < m; ++s) {
+            samples.prefetch(s);
+            if (!samples.sparse()) {
+                Panels<U> a(1, n, width), b(1, n, width);
+                samples.copy(s, a, 0);
+                expected.copy(s, b, 0);
+                CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
+                continue;
+            }
+            const SparseRow<U> a = samples.row(s, numbers.data()), b = expected.row(s);
+            const std::size_t blocks = (n + sparse_block - 1) / sparse_block;
+            CHECK(a.offsets[blocks] <= samples.space());
+            CHECK(std::equal(a.offsets, a.offsets + blocks + 1, b.offsets));
+            CHECK(std::equal(a.values, a.values + a.offsets[blocks], b.values));
+            CHECK(std::equal(a.columns, a.columns + a.offsets[blocks], b.columns));
+        }
+    };
+    for (const std::size_t n : {std::size_t{40}, sparse_block, 3 * sparse_block - 1}) {
+        for (const std::uint32_t every : {1U, 5U}) {
+            compare(n, every, 0.0F);
+            compare(n, every, 0.0);
+        }
+    }
+}
+
 TEST(records_grow_where_the_density_was_underestimated) {
     // 512 rows are probed in steps of 2: those between are full
     const std::size_t m = 512, n = 400;

@@ -196,3 +196,29 @@ def test_pickles_of_datasets_are_prepared_anew(samples_made):
     Network([64, 10], seed=0).fit(data)
     Network([64, 10], seed=0).fit(pickle.loads(pickle.dumps(data)))
     assert [samples.packings for samples in samples_made] == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n_features", "density"), [(100, 0.2), (100, 1.0), (3, 1.0)])
+def test_bytes_are_taken_as_they_are(np_rng, dtype, n_features, density):
+    """They give what their numbers give, to the bit, and are neither converted nor copied."""
+    X = np_rng.integers(0, 256, (300, n_features), dtype=np.uint8)
+    X[np_rng.random(X.shape) > density] = 0
+    y, numbers = np_rng.integers(0, 3, len(X)), X.astype(dtype)
+    for given in (X, np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
+        one, other = (
+            Network([n_features, 8, 3], activations=["tanh", "softmax"], seed=0, dtype=dtype)
+            for _ in range(2)
+        )
+        expected = results(one, numbers, y, validation=(numbers[:50], y[:50]))
+        for a, b in zip(
+            expected, results(other, given, y, validation=(X[:50], y[:50])), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(one.predict(numbers), other.predict(given))
+        np.testing.assert_array_equal(one.predict(numbers[:3]), other.predict(given[:3]))
+        for net, samples in ((one, numbers), (other, given)):
+            net.fit(samples, y, validation_split=0.2, dropout=0.2, optimizer="adam", n_threads=2)
+        np.testing.assert_array_equal(one.weights[0], other.weights[0])
+    assert data_module.Samples(X, np.dtype(dtype), "X").array is X
+    assert repr(diagnostics.dead_units(one, numbers)) == repr(diagnostics.dead_units(one, X))

@@ -51,7 +51,9 @@ class Samples:
 
     Attributes
     ----------
-    array : ndarray (samples, features); or a sparse matrix, in compressed rows
+    array : ndarray (samples, features), of the networks' type or of bytes; or a sparse matrix, in
+        compressed rows
+    dtype : numpy.dtype, that of the networks
     core : the core's object, which packs them for trainings, at the first one
     labels : tuple of str, the names of a frame's columns, or None
     """
@@ -61,7 +63,9 @@ class Samples:
         sparse = not plain and is_sparse(X)
         array: Any = _compressed(X, dtype, name) if sparse else real_array(X, name)
         self._beyond: Array | None = None  # what holds numbers beyond the type
-        if not sparse:
+        if not sparse and array.dtype == np.uint8:
+            array = np.require(array, requirements="C")
+        elif not sparse:
             try:
                 array = _converted(array, dtype, "raise")
             except FloatingPointError:
@@ -70,7 +74,7 @@ class Samples:
             raise ValueError(f"{name} must be (samples, features), not of shape {array.shape}")
         if not array.shape[0]:
             raise ValueError(f"{name} has no samples")
-        self.array = array
+        self.array, self.dtype = array, dtype
         self.labels = None if plain else labels_of(X)
         self._numbers: Array = array.data if sparse else array
         if sparse:
@@ -78,7 +82,7 @@ class Samples:
             self.core = _SAMPLES[dtype](array.data, *indices, array.shape[1])
         else:
             self.core = _SAMPLES[dtype](array)
-        self._finite = False
+        self._finite = array.dtype == np.uint8
 
     @classmethod
     def of(cls, network: Layers, X: Any, name: str = "X") -> Samples:
@@ -120,7 +124,9 @@ class Samples:
     def dense(self, rows: slice | None = None) -> Array:
         """Return them, or some, as an array; all of one, as it is."""
         array = self.array if rows is None else self.array[rows]
-        return array.toarray() if is_sparse(array) else array  # type: ignore[no-any-return]
+        if is_sparse(array):
+            array = array.toarray()
+        return array.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
 
 
 class Data:
@@ -170,7 +176,7 @@ class Data:
             with np.errstate(invalid="ignore"):  # of what is out of range
                 self._labels = np.require(array, np.int64, ["C", "A"])
         else:
-            values = _converted(array, samples.array.dtype)
+            values = _converted(array, samples.dtype)
             self._values = values[:, None] if values.ndim == 1 else values
             if copies > 1 and self._values.shape[1:] == (1,):
                 self._values = np.repeat(self._values, copies, axis=1)
@@ -183,7 +189,7 @@ class Data:
             if not _core.all_finite(self._values):
                 beyond = array.reshape(n, -1) if array.size == self._values.size else None
                 raise_not_finite(self._values, name, labels_of(y), beyond)
-        self.core = _DATA[samples.array.dtype](samples.core, self._values, self._labels)
+        self.core = _DATA[samples.dtype](samples.core, self._values, self._labels)
         self._probable: set[bool] = set()  # whether of softmax, where they are known to be
         self._extent: tuple[float, float] | None = None
         self._classes: dict[tuple[bool, bool], Array | None] = {}
@@ -327,7 +333,7 @@ class Data:
 
     def _part(self, rows: npt.NDArray[np.intp]) -> Data:
         part = copy.copy(self)  # what is known of all targets holds for some
-        dtype = self.samples.array.dtype
+        dtype = self.samples.dtype
         part.samples = Samples(self.samples.array[rows], dtype, "X")
         part._values = None if self._values is None else self._values[rows]
         part._labels = None if self._labels is None else self._labels[rows]
@@ -415,7 +421,7 @@ def split_rows(n: int, share: float) -> tuple[npt.NDArray[np.intp], npt.NDArray[
 def sample_weights(sample_weight: Any, samples: Samples, share: float = 0.0) -> Array:
     """Check and convert factors of the samples' losses; return those `validation_split` leaves."""
     n = len(samples)
-    weights = _converted(real_array(sample_weight, "sample_weight"), samples.array.dtype)
+    weights = _converted(real_array(sample_weight, "sample_weight"), samples.dtype)
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape} but X has {n} samples")
     if not np.isfinite(weights).all() or (weights < 0).any():

@@ -228,7 +228,8 @@ class Network(Layers):
         Parameters
         ----------
         X : array-like (samples, features), or Dataset
-            Converted to the network's type; not copied if it is a C-contiguous array of it.
+            Converted to the network's type; not copied if it is a C-contiguous array of it, or of
+            uint8.
         n_threads : int
             To use at most; few samples are computed by one. The result is the same to the bit.
 
@@ -401,7 +402,8 @@ class Network(Layers):
         Parameters
         ----------
         X : array-like (samples, features), data frame, sparse matrix, or Dataset
-            If most of it is 0, training takes a copy of the rest, and less time. A Dataset is
+            If most of it is 0, training takes a copy of the rest, and less time. Bytes, arrays of
+            uint8, mean the numbers 0 to 255 and are not converted as a whole. A Dataset is
             checked, converted and copied so at its first training only. Sparse matrices of SciPy
             are never made dense.
         y : array-like (samples, outputs), or labels (samples,) or (samples, 1)
