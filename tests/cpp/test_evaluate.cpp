@@ -108,18 +108,18 @@ TEST(evaluation_equals_the_definition) {
 }
 
 TEST(all_ways_give_the_same_numbers) {
-    const unsigned bits[] = {3, 8, 24, 53, 64, 200}, scales[] = {0, 0, 4, 30, 160, 700};
+    const unsigned bits[] = {3, 8, 24, 53, 64, 200}, scales[] = {0, 0, 0, 4, 30, 160};
     std::size_t n_negative = 0, n_positive = 0;
-    for (int k = 0; k < 3000; ++k) {
+    for (int k = 0; k < 2000; ++k) {
         std::vector<std::size_t> sizes;
         // now and then many layers, or one that takes several panels and blocks of inputs
-        const bool deep = k % 10 == 0, wide = k % 10 == 1;
-        for (long l = deep ? 12 : 2 + below(3); l > 0; --l) {
+        const bool deep = k % 20 == 0, wide = k % 20 == 1;
+        for (long l = deep ? 9 : 2 + below(3); l > 0; --l) {
             sizes.push_back(static_cast<std::size_t>(1 + below(5)));
         }
         if (wide)
             sizes[static_cast<std::size_t>(below(2))] = static_cast<std::size_t>(below(200)) + 1;
-        const unsigned of_weights = bits[below(6)], scale = scales[below(6)];
+        const unsigned of_weights = bits[below(6)], scale = k % 50 == 2 ? 900 : scales[below(6)];
         const auto value = [&] { return random_dyadic(of_weights, scale); };
         Network network;
         for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
@@ -135,7 +135,7 @@ TEST(all_ways_give_the_same_numbers) {
             network.push_back(std::move(layer));
         }
         const unsigned of_points = bits[below(6)];
-        Table points{static_cast<std::size_t>(1 + below(12)), sizes[0], nullptr, {}, {}};
+        Table points{static_cast<std::size_t>(1 + below(wide ? 3 : 8)), sizes[0], nullptr, {}, {}};
         for (std::size_t c = 0; c < points.cols; ++c) {
             const bool power = below(2) == 0;
             points.denominators.push_back(power ? power_of_two(static_cast<std::size_t>(below(40)))

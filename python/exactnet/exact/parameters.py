@@ -10,7 +10,7 @@ import numpy.typing as npt
 from exactnet import _core
 from exactnet.base.labels import checked_classes, listed
 from exactnet.exact.data import Data, Table
-from exactnet.exact.rationals import to_mpq
+from exactnet.exact.rationals import to_mpqs
 
 ACTIVATIONS = ("relu", "linear")
 
@@ -99,8 +99,8 @@ class Parameters(NamedTuple):
         layers = zip(self.weights, self.biases, self.activations, strict=True)
         for k, (w, b, activation) in enumerate(layers):
             network.add_layer(
-                [to_mpq(v, f"weights[{k}]") for v in w.ravel().tolist()],
-                [to_mpq(v, f"biases[{k}]") for v in b.tolist()],
+                to_mpqs(w.ravel().tolist(), f"weights[{k}]"),
+                to_mpqs(b.tolist(), f"biases[{k}]"),
                 activation,
             )
         return network

@@ -43,6 +43,13 @@ def to_mpq(value: Any, where: str, *index: int) -> Any:
     return value if type(value) is _MPQ else gmpy2.mpq(*to_ratio(value, where, *index))
 
 
+def to_mpqs(values: list[Any], where: str) -> list[Any]:
+    """Convert real numbers to mpq exactly; the list itself if they are all."""
+    if set(map(type, values)) <= {_MPQ}:
+        return values
+    return [to_mpq(value, where) for value in values]
+
+
 def to_floats(values: npt.NDArray[np.object_], dtype: str = "float64") -> npt.NDArray[Any]:
     """Return the nearest float of every mpq; infinite beyond the range."""
 
