@@ -270,7 +270,8 @@ class ColumnBuilder {
     /// is y_{i-1}, lies `rest` before B_i: so y_i = y_{i-1} + s_{i-1} rest + s_i gap, and the same
     /// with s_i - s_{i-1} for s_i and all of the way for rest.
     PiecewiseLinear through_points(std::size_t j, const Integer& start) {
-        PiecewiseLinear g{start, {}};
+        PiecewiseLinear g;
+        g.start = start;
         g.kinks.reserve(data_.blocks);
         Rational slope;
         const Integer* t_before = &data_.breaks[0];

@@ -22,6 +22,7 @@ from exactnet.exact.rationals import LIMITS
 _LEVELS = 100  # of a feature, by assumption; more where points would be too many for them
 _TARGET_LEVELS = 10
 _PAIRS = 2 * CANDIDATES - 1  # of projections of one size
+_PARTED = 6.0
 
 
 class Machine(NamedTuple):
@@ -146,7 +147,6 @@ class Model:
         self.differences = math.pow(2, min(numbers.difference_bits, 400.0))
         self.height = max(numbers.height, 1.0)
         self.width = self._width(n)
-        self.tries = max(2, min(120, 2_000_000 // (n * d)))  # as projection.cpp has it
         self.range = self._range()
 
     def _width(self, n: int) -> float:
@@ -163,11 +163,12 @@ class Model:
         return 1 / math.sqrt(12) if self.d == 1 else 0.5 / math.sqrt(math.pi)
 
     def _range(self) -> float:
-        """T: a share exp(-pairs) of all projections of a range tells the points apart."""
+        """T: that in which a draw has few pairs of equal values."""
         if self.d == 1:
             return self.levels
-        # about half of the 10 `tries` projections have a range near the one found
-        per_pair = self.width * self._crowding() / math.log(5 * self.tries)
+        # Measured: the search parts the points of so many pairs that collide; more where features
+        # are rarely not 0, which makes parameters up to a third shorter.
+        per_pair = self.width * self._crowding() / _PARTED
         birthday = self.n**2 / 2 * per_pair
         # Points that fill much of a grid have few different differences, and a projection parts all
         # pairs of the same one or none. Numbers in mixed radix would do for few features.
@@ -197,11 +198,11 @@ class Model:
         bits = used * largest
         seconds = self._common_seconds() + self._seconds(
             python=1e-6 * n + 0.7e-6 * n * m + 4e-9 * (a1 * d + a1 * a2),
-            gmp=used * (2.7e-6 + 3.1e-9 * largest + 1.1e-13 * largest**2),  # measured
+            gmp=used * (3.8e-6 + 1.5e-9 * largest),  # measured
         )
         name = "theorem3" if m == 1 else "theorem4"
         copies = 2 * 8 * n * d  # of X, which all predictions get below
-        memory = overhead_bytes(name, hidden, d, n, m) - copies + 2 * bits / 8
+        memory = overhead_bytes(name, hidden, d, n, m) - copies + 1.25 * bits / 8
         bits += self._first_layer_bits(a1)
         return self._prediction(name, None, hidden, largest, memory, seconds, bits)
 
@@ -379,24 +380,11 @@ class Model:
         return self._merge_seconds() + self._projection_seconds()
 
     def _projection_seconds(self) -> float:
-        """Follow the search of projection.cpp: ranges that double, then some around the best."""
+        """Follow the search of projection_search.cpp: its budget, most of which it takes."""
         n, d = self.n, self.d
-        python = self._seconds(python=0.5e-6 * n, search=14e-9 * n * d)
+        python = self._seconds(python=0.5e-6 * n)
         if d == 1:
-            return python + self._seconds(search=130 * 3e-9 * n)
-        part = min(n, 4096)
-        unit = self.width * self.deviation * math.sqrt(d / 3)  # range of weights up to 1
-        rounds = max(1, math.ceil(math.log2(2 * self.range / unit)))
-        draws = [(self.tries, unit * 2**k) for k in range(rounds)]
-        draws.append((9 * self.tries, self.range))
-        total = 0.0
-        for number, reach in draws:
-            pairs = n**2 / 2 * self.width * self._crowding() / reach
-            passed = math.exp(-min(700, pairs * (part / n) ** 2)) if n > part else 0.0
-            total += number * (self._draw(part, reach) + passed * self._draw(n, reach))
-        return python + self._seconds(search=total)
-
-    def _draw(self, n: int, reach: float) -> float:
-        """Measured: a product with a sum; a comparison of a sort, of which flags need none."""
-        sort = 0.0 if reach < min(2**22, 4096 * n) else 0.6 * 3.5e-9 * n * math.log2(n + 1)
-        return 0.3e-6 + 0.4e-9 * n * self.d + sort
+            return python + self._seconds(search=14e-9 * n)
+        visits = max(60_000, min(1500 * n, 15_000_000))
+        visit = 3.4e-9 * max(1.0, math.pow(n / 2500, 0.25))  # measured: far memory takes longer
+        return python + self._seconds(search=8e-9 * n * d + visit * visits)

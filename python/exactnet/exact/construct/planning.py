@@ -165,9 +165,10 @@ def plan(n_points: Any, n_features: Any = 1, outputs: int = 1) -> Plan:
 
     docs/construction.md says how parameters come to their length. For blocks of points on a line
     they are products of gaps, one for each of the p blocks, and the gaps follow from the range T
-    of the projection: among K that are tried, the shortest to tell N random points apart has a
-    range of about N**2 / (2 log K), by the birthday bound. Points that fill much of a grid have
-    fewer different differences than the N**2 of their pairs; it is these that count then.
+    of the projection: the search parts the points of about 6 pairs that collide, or more where
+    many features are rarely not 0, so that N random points take a range of about N**2 / 12, by the
+    birthday bound. Points that fill much of a grid have fewer different differences than the N**2
+    of their pairs; it is these that count then.
 
     Parameters
     ----------
