@@ -1,6 +1,7 @@
 """Construction and verification: seconds, memory and parameter sizes, as a Markdown table.
 
     python benches/exact_table.py
+    python benches/exact_table.py --scaling     # 10^3 to 10^6 random points, all constructions
 
 Every row is measured in a process of its own, on one thread, and compared in the same process with
 the plain Fraction programs of tests/reference.py, where those finish in reasonable time.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import random
 import statistics
@@ -89,13 +91,75 @@ def measure(name):
     print(json.dumps([build, check, bits, memory, plain]))
 
 
+SIZES = [1000, 10_000, 100_000, 1_000_000]
+CONSTRUCTIONS = ["theorem3", "one_layer", "integer"]
+
+
+def measure_size(construction, n):
+    """Build and verify n points of 20 features; prints a JSON list after each of them."""
+    import resource
+
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 100, (n, 20), dtype=np.uint8), rng.integers(0, 10, n)
+    build, network = seconds(lambda: memorize(X, y, construction=construction), 1)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = [network.layer_sizes[1:-1], build, network.bit_sizes().largest, memory]
+    print(json.dumps(result), flush=True)
+    check, report = seconds(lambda: verify(network, X, y), 1)
+    assert report.exact
+    print(json.dumps([*result, check]), flush=True)
+
+
+def scaling(limit):
+    """Print a row for every construction and size, and the exponents e of N**e that fit best."""
+    print("| construction | points | widths | build | bits | peak memory | verify |")
+    print("|---|---|---|---|---|---|---|")
+    for construction in CONSTRUCTIONS:
+        known = []
+        for n in SIZES:
+            command = [sys.executable, __file__, "--size", construction, str(n)]
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            try:
+                output, errors = process.communicate(timeout=limit)
+                missing = (errors.strip().splitlines() or ["ended"])[-1]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, _ = process.communicate()
+                missing = f"not in {limit} s"
+            row = json.loads((output.splitlines() or ["[]"])[-1])
+            if row:
+                known.append([n, *row[1:]])
+                build, bits, memory = row[1:4]
+                check = f"{row[4]:.3g} s" if len(row) > 4 else missing
+                widths = ", ".join(map(str, row[0]))
+                cells = [widths, f"{build:.3g} s", f"{bits:,}", f"{memory:,.0f} MB", check]
+            else:
+                cells = ["", missing, "", "", ""]
+            print(f"| {construction} | {n:,} | {' | '.join(cells)} |", flush=True)
+        exponents = []
+        for k in range(1, 5):
+            points = [(math.log(row[0]), math.log(row[k])) for row in known if len(row) > k]
+            exponents.append(
+                f"{np.polyfit(*zip(*points, strict=True), 1)[0]:.2f}" if len(points) > 1 else ""
+            )
+        print(f"| {construction} | exponent | | {' | '.join(exponents)} |", flush=True)
+
+
 def main():
     """Print the table and whether the targets hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scaling", action="store_true", help="the table of sizes instead")
+    parser.add_argument("--limit", type=float, default=600, help="seconds a size of --scaling")
     parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
+    parser.add_argument("--size", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
         measure(arguments.case)
+        return
+    if arguments.size:
+        measure_size(arguments.size[0], int(arguments.size[1]))
         return
 
     print(f"Machine: {cpu()}, {platform.system()} {platform.machine()}, 1 thread.")
@@ -103,6 +167,9 @@ def main():
         f"Versions: exactnet {exactnet.__version__}, Python {platform.python_version()}, "
         f"{gmpy2.mp_version()}, NumPy {np.__version__}. Medians.\n"
     )
+    if arguments.scaling:
+        scaling(arguments.limit)
+        return
     print(
         "| points | widths | build | verify | largest parameter | peak memory "
         "| plain Python build | plain Python check |\n|---|---|---|---|---|---|---|---|"

@@ -29,10 +29,11 @@ class Collisions {
    public:
     using Row = std::uint32_t;
 
-    Collisions(const std::vector<Column>& columns, std::size_t rows)
+    Collisions(const std::vector<Column>& columns, std::size_t rows, base::Monitor& monitor)
         : columns_(columns), rows_(rows), filled_(columns.size()), moved_(rows), next_(rows) {
         std::vector<std::size_t> counts;
         for (std::size_t c = 0; c < columns.size(); ++c) {
+            monitor.step(0);
             const auto zeros = std::count(columns[c].begin(), columns[c].end(), 0);
             counts.push_back(rows - static_cast<std::size_t>(zeros));
             dense_.push_back(counts[c] > rows / 2);

@@ -223,7 +223,7 @@ class Search {
         if (!draw(limit, 8 * prefix)) return;
         project(rows_);
         if (found() && !(range_ < best_range_)) return;
-        if (!collisions_) collisions_.emplace(columns_.values, rows_);
+        if (!collisions_) collisions_.emplace(columns_.values, rows_, monitor_);
         budget_ -= budget;
         const bool parted =
             collisions_->part(weights_, values_, limit, budget, generator_, monitor_);

@@ -125,7 +125,7 @@ void check_parting(std::size_t rows) {
             if (generator.next() % cols <= c) value = static_cast<Stored>(generator.next() % 20);
         }
     }
-    exactnet::exact::Collisions<std::vector<Stored>> collisions(columns, rows);
+    exactnet::exact::Collisions<std::vector<Stored>> collisions(columns, rows, monitor);
     std::size_t parted = 0;
     for (const std::int64_t limit : {200, 500, 700, 1000, 2000}) {
         std::vector<std::int64_t> weights, values;

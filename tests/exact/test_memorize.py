@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conftest import random_points, slow
 from exactnet import ExactNetwork, capacity, memorize, verify
 from exactnet.cli.demo import ARTICLE_PROJECTION, NINE_INPUTS, NINE_TARGETS
+from exactnet.datasets import load_digits
 from reference import ARTICLE, forward, fractions, least_theorem3
 
 CASES = json.loads((Path(__file__).parents[1] / "data/theorem3_worst_case.json").read_text())
@@ -65,6 +66,14 @@ def test_400_points_take_few_bits(rng, seed):
     X, y = random_points(rng, 400, 5)
     net = memorize(X, y, hidden=(20, 20), seed=seed)
     assert net.bit_sizes().largest <= 300
+    assert verify(net, X, y).exact
+
+
+def test_features_that_are_rarely_not_zero_make_parameters_shorter():
+    X, y, X_test, y_test = load_digits()
+    X, y = np.concatenate([X, X_test]), np.concatenate([y, y_test])
+    net = memorize(X, y)
+    assert net.bit_sizes().largest <= 650
     assert verify(net, X, y).exact
 
 
