@@ -1,9 +1,13 @@
 """Many networks at once."""
 
+import multiprocessing
+import os
 import pickle
 import re
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -193,6 +197,198 @@ except KeyboardInterrupt:
     print(f"{delay:.3f} s")
     assert delay < 1  # in the middle of epochs of several seconds
     assert words == ["1"]
+
+
+# ---------------------------------------------------------------- executors
+
+
+class Once:
+    """A callback that ends its process, the first time it is called in any."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, network, epoch, history):
+        if not self.path.exists():
+            self.path.touch()
+            os._exit(1)
+
+
+def leave(network, epoch, history):
+    os._exit(1)
+
+
+class OddError(Exception):
+    """Cannot be made anew from its text, as pickle does it."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def odd(network, epoch, history):
+    raise OddError(1, 2)
+
+
+def give_up(network, epoch, history):
+    raise SystemExit(3)
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(params=["threads", "processes", "dask", "executor of dask"])
+def executor(request):
+    if "dask" in request.param:
+        client = request.getfixturevalue("client")
+        yield client.get_executor() if "executor" in request.param else client
+    else:
+        with ThreadPoolExecutor(2) if request.param == "threads" else processes() as executor:
+            yield executor
+
+
+def processes():
+    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+
+
+CONFIGS = [dict(seed=k, learning_rate=rate) for k in range(4) for rate in (0.1, 1.0)]
+COMMON = dict(layer_sizes=[64, 5, 10], epochs=2)
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_networks_of_executors_are_the_same(executor, as_dataset):
+    stop = EarlyStopping("val_loss", patience=5)
+    configs = [*CONFIGS, dict(learning_rate=-1), dict(layer_sizes=[63, 10])]
+    options = dict(validation_data=(X_TEST, Y_TEST), callbacks=[stop], **COMMON)
+    data = (Dataset(X, Y),) if as_dataset else (X, Y)
+    shares = []
+    here = sweep(configs, X, Y, **options)
+    there = sweep(configs, *data, executor=executor, progress=shares.append, **options)
+    assert [result.config["layer_sizes"] for result in there[-2:]] == [[64, 5, 10], [63, 10]]
+    assert shares == [(k + 1) / 10 for k in range(10)]
+    for one, other in zip(here, there, strict=True):
+        assert repr(one.error) == repr(other.error)
+        assert (one.history is None) == (other.history is None) == (one.error is not None)
+        if one.error is None:
+            assert same(one.network, other.network)
+            assert one.history.val_loss == other.history.val_loss
+            assert other.config["callbacks"][0].best_epoch == 1
+
+
+def test_targets_that_are_names_travel():
+    names = np.array(["zero", "one", "two", "3", "4", "5", "6", "7", "8", "9"])[Y]
+    with processes() as executor:
+        for here, there in zip(
+            sweep(CONFIGS, X, names, **COMMON),
+            sweep(CONFIGS, X, names, executor=executor, **COMMON),
+            strict=True,
+        ):
+            assert same(here.network, there.network)
+            assert here.network.classes == there.network.classes
+
+
+def test_warnings_of_other_processes_are_heard():
+    with processes() as executor, pytest.warns(UserWarning, match="y reaches 5") as found:
+        sweep(CONFIGS, X, 5.0 * X[:, 5:15], executor=executor, **COMMON)
+    assert len(found) == 1
+    assert found[0].filename == __file__
+
+
+def test_data_travel_once_per_worker():
+    class Counting(ThreadPoolExecutor):
+        def submit(self, task, /, *args, **kwargs):
+            sizes.append(len(pickle.dumps((args, kwargs))))
+            return super().submit(task, *args, **kwargs)
+
+    sizes = []
+    with Counting(2) as executor:
+        sweep(CONFIGS, X, Y, executor=executor, **COMMON)
+    assert len(sizes) == len(CONFIGS)
+    assert [size > 64 * 1437 for size in sizes] == [True] * 2 + [False] * 6
+
+
+def test_a_network_whose_process_dies_is_trained_again(tmp_path):
+    configs = [dict(config) for config in CONFIGS]
+    configs[2]["callbacks"] = [Once(tmp_path / "died")]
+    with processes() as executor:
+        there = sweep(configs, X, Y, executor=executor, **COMMON)
+    assert (tmp_path / "died").exists()
+    for here, result in zip(sweep(CONFIGS, X, Y, **COMMON), there, strict=True):
+        assert result.error is None
+        assert same(here.network, result.network)
+
+
+def test_a_network_that_kills_its_process_has_the_error():
+    configs = [dict(config) for config in CONFIGS]
+    configs[1]["callbacks"] = configs[6]["callbacks"] = [leave]
+    with processes() as executor:
+        there = sweep(configs, X, Y, executor=executor, **COMMON)
+    for k, (here, result) in enumerate(zip(sweep(CONFIGS, X, Y, **COMMON), there, strict=True)):
+        if k in (1, 6):
+            assert isinstance(result.error, BrokenProcessPool)
+            assert (result.network, result.history) == (None, None)
+        else:
+            assert same(here.network, result.network)
+
+
+def test_pools_that_cannot_be_had_again():
+    """All that was not finished has the error; in a pool of another kind, or if all die."""
+
+    class Pool(ProcessPoolExecutor):
+        pass
+
+    with Pool(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        configs = [dict(seed=0), dict(seed=1, callbacks=[leave]), dict(seed=2), dict(seed=3)]
+        results = sweep(configs, X, Y, executor=executor, **COMMON)
+    assert results[0].error is None
+    assert all(isinstance(result.error, BrokenProcessPool) for result in results[1:])
+    with processes() as executor:
+        results = sweep(
+            [dict(seed=k) for k in range(9)], X, Y, executor=executor, callbacks=[leave], **COMMON
+        )
+    assert all(isinstance(result.error, BrokenProcessPool) for result in results)
+
+
+def test_dask_trains_what_a_lost_worker_had(tmp_path, client):
+    configs = [dict(config) for config in CONFIGS]
+    configs[2]["callbacks"] = [Once(tmp_path / "died")]
+    there = sweep(configs, X, Y, executor=client, **COMMON)
+    assert (tmp_path / "died").exists()
+    for here, result in zip(sweep(CONFIGS, X, Y, **COMMON), there, strict=True):
+        assert same(here.network, result.network)
+
+
+def test_what_cannot_travel_is_an_error_of_its_network():
+    configs = [dict(), dict(callbacks=[lambda *args: None]), dict(callbacks=[odd])]
+    with processes() as executor:
+        results = sweep(configs, X, Y, executor=executor, seed=0, **COMMON)
+        assert results[0].error is None
+        assert "pickle" in str(results[1].error)
+        assert repr(results[2].error) == "RuntimeError('OddError: 1 and 2')"
+        with pytest.raises(SystemExit):
+            sweep([dict(), dict(callbacks=[give_up])], X, Y, executor=executor, **COMMON)
+        executor.shutdown()
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            sweep([dict()], X, Y, executor=executor, **COMMON)
+
+
+def test_other_executors():
+    for wrong in (4, "threads", ThreadPoolExecutor):
+        with pytest.raises(TypeError, match=r"executor must be a concurrent\.futures\.Executor or"):
+            sweep([], X, Y, executor=wrong)
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(ValueError, match="n_jobs=2 and executor exclude each other"),
+    ):
+        sweep([], X, Y, executor=executor, n_jobs=2)
 
 
 def test_results_are_a_list_that_prints_as_a_table():

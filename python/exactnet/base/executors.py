@@ -6,8 +6,9 @@ import os
 import pickle
 import sys
 import uuid
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,8 +56,7 @@ class Workers:
 
     Threads get the value itself. Processes get its pickle with the first tasks, one for each
     worker, and keep it until another one comes; later tasks name it, and `submit` them again with
-    `whole` if they return `Lacking`, as in a worker that had none of the first. On a cluster of
-    Dask the value is scattered before.
+    `whole` if they return `Lacking`, as in a worker that had none of the first.
 
     Attributes
     ----------
@@ -66,9 +66,7 @@ class Workers:
 
     def __init__(self, executor: ExecutorOption, value: Any) -> None:
         self._parcel = _Parcel(value)
-        self._sent: Any = None
         if _is_client(executor):
-            self._sent = executor.scatter(self._parcel, broadcast=True, hash=False)
             count = sum(executor.nthreads().values())
             executor = executor.get_executor(pure=False)
         else:
@@ -83,12 +81,13 @@ class Workers:
     def submit(self, task: Callable[..., Any], *args: Any, whole: bool = False) -> Future[Any]:
         """Have `task(value, *args)` done; both must be found by their names in other processes."""
         shared: Any = self._parcel.label
-        if self._sent is not None:
-            shared = self._sent
-        elif whole or self._n_whole > 0:
+        if whole or self._n_whole > 0:
             shared = self._parcel
             self._n_whole -= 1
-        return self._executor.submit(_do, shared, task, *args)
+        with warnings.catch_warnings():
+            # What Dask would rather have scattered is lost with its worker, or tasks wait forever.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self._executor.submit(_do, shared, task, *args)
 
 
 class _Parcel:
@@ -151,20 +150,25 @@ _MOST_DEATHS = 5
 
 def run_all(
     executor: ExecutorOption, value: Any, task: Callable[..., Any], arguments: Sequence[Any]
-) -> Iterator[tuple[int, Future[Any]]]:
+) -> Generator[tuple[int, Future[Any]]]:
     """Have `task(value, argument)` done for all; yield their places and futures as they come.
 
     When a process dies, its pool cannot be used any more: what it has not finished goes to another
     one of the same settings. Tasks that were under way are then done one at a time, so that one
     that kills its process is found, and ends with the error. Where there is no other pool, all do.
+    Dask gives tasks of a lost worker to another one itself.
     """
-    from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+    from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
     from concurrent.futures import Future as OwnFuture
+
+    def is_lost(future: Future[Any]) -> bool:
+        return isinstance(future.exception(), BrokenExecutor)
 
     workers = Workers(executor, value)
     waiting, suspects = deque(range(len(arguments))), deque[int]()
     under_way: dict[Future[Any], int] = {}
-    alone, deaths, own = False, 0, None
+    alone, deaths = False, 0
+    own: Executor | None = None
 
     def start(k: int, whole: bool = False) -> None:
         try:
@@ -183,12 +187,12 @@ def run_all(
             while waiting and not alone and len(under_way) < workers.limit:
                 start(waiting.popleft())
             done = wait(under_way, return_when=FIRST_COMPLETED).done
-            if any(isinstance(future.exception(), BrokenExecutor) for future in done):
+            if any(map(is_lost, done)):
                 done = wait(under_way).done  # they all are, of that pool
             lost = []
             for future in done:
                 k = under_way.pop(future)
-                if isinstance(future.exception(), BrokenExecutor):
+                if is_lost(future):
                     lost.append((k, future))
                 elif future.exception() is None and future.result() is Lacking:
                     start(k, whole=True)
@@ -200,8 +204,10 @@ def run_all(
             deaths += 1
             if own is not None:
                 own.shutdown(wait=False)
-            own = _another(executor) if deaths < _MOST_DEATHS else None
-            if own is None:
+                own = None
+            if deaths < _MOST_DEATHS and type(executor) is ProcessPoolExecutor:
+                own = _another(executor)
+            else:
                 yield from lost
                 yield from ((k, lost[0][1]) for k in (*suspects, *waiting))
                 return
@@ -214,16 +220,13 @@ def run_all(
         for future in under_way:
             future.cancel()
         if own is not None:
-            own.shutdown(wait=False, cancel_futures=True)
+            own.shutdown(wait=not under_way, cancel_futures=True)
 
 
-def _another(executor: ExecutorOption) -> Executor | None:
-    """Return a pool of processes as the one that is given, or None if it is something else."""
+def _another(pool: Any) -> Executor:
+    """Return a pool of processes as the one that is given."""
     from concurrent.futures import ProcessPoolExecutor
 
-    if type(executor) is not ProcessPoolExecutor:
-        return None
-    settings: Any = executor
     return ProcessPoolExecutor(
-        settings._max_workers, settings._mp_context, settings._initializer, settings._initargs
+        pool._max_workers, pool._mp_context, pool._initializer, pool._initargs
     )

@@ -6,16 +6,18 @@ import copy
 import inspect
 import math
 import os
-import threading
+import pickle
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from exactnet.base.checks import choice, entries, positive_integer, real_array, shown
 from exactnet.base.dataset import Dataset, check_given, pair_of
+from exactnet.base.executors import check_executor, run_all
 from exactnet.base.frames import check_sparse, is_sparse, labels_of
 from exactnet.base.labels import texts
 from exactnet.base.progress import ProgressOption, reporting
@@ -26,6 +28,9 @@ from exactnet.dense.data import raise_not_finite
 from exactnet.dense.history import History
 from exactnet.dense.network import Network
 from exactnet.dense.options import Options
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _OF_NETWORK = tuple(inspect.signature(Network).parameters)
 # Lines and bars of several networks at once could not be told apart.
@@ -161,6 +166,7 @@ def sweep(
     y: Any = None,
     *,
     n_jobs: int | None = None,
+    executor: Any = None,
     validation_data: Dataset | tuple[Any, Any] | None = None,
     progress: ProgressOption = None,
     **common: Any,
@@ -180,6 +186,13 @@ def sweep(
         y is left out if X is a Dataset.
     n_jobs : int, optional
         Networks to train at a time; by default as many as there are processors for this process.
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
+        Whose threads, processes or machines train them, one each at a time, in place of threads of
+        this call. Data travel to each process once and are packed there once; callbacks must be
+        such that pickle takes them along, and the ones that were called are in
+        ``SweepResult.config``. When a process of a ProcessPoolExecutor dies, which breaks the pool,
+        what it has not finished goes to another pool of its kind, and Dask gives it to another
+        worker; a network whose training kills its process every time has the error.
     validation_data : (X, y) or Dataset, optional
         Evaluated after every epoch of every network.
     progress : callable or True, optional
@@ -205,12 +218,13 @@ def sweep(
     ------
     ValueError
         If X, y or the validation data are empty, not finite or of different length, `n_jobs` is
-        not positive, or callbacks cannot be called.
+        not positive or given with an executor, or callbacks cannot be called.
     TypeError
-        If a config has an argument that neither `Network` nor `Network.fit` takes, or lacks
-        ``layer_sizes``. Nothing is trained then.
+        If `executor` is something else, or a config has an argument that neither `Network` nor
+        `Network.fit` takes, or lacks ``layer_sizes``. Nothing is trained then.
     KeyboardInterrupt
-        On Ctrl-C, which ends all trainings within a fraction of a second.
+        On Ctrl-C, which ends all trainings within a fraction of a second; those that have begun in
+        processes of an executor only if they get the signal themselves, as in a terminal.
 
     Examples
     --------
@@ -230,64 +244,101 @@ def sweep(
     configs = entries(configs, "configs", "an iterable of dicts")
     merged = [_merged(k, config, common) for k, config in enumerate(configs)]
     n_workers = _available_processors() if n_jobs is None else positive_integer(n_jobs, "n_jobs")
+    if executor is not None:
+        check_executor(executor)
+        if n_jobs is not None:
+            raise ValueError(f"n_jobs={n_jobs} and executor exclude each other: leave one out")
     data = _checked(X, y, ("X", "y"))
     validation = None
     if validation_data is not None:
         names = "validation X", "validation y"
         validation = _checked(*pair_of(validation_data, "validation_data"), names)
-    cancelled = threading.Event()
-    found: list[str] = []  # what the trainings warn of
+    work = _Work(data, validation)
+    results: list[Any] = [None] * len(merged)
     told: set[str] = set()
-
-    def poll(share: float = 0.0) -> None:
-        if cancelled.is_set():
-            raise _Cancelled
-
-    def train(config: dict[str, Any]) -> SweepResult:
-        poll()
-        network = None
-        try:
-            network = Network(**{key: config[key] for key in config if key in _OF_NETWORK})
-            options = {key: config[key] for key in config if key not in _OF_NETWORK}
-            weights = options.pop("sample_weight", None)
-            history = training.fit(
-                network,
-                data,
-                None,
-                weights,
-                validation,
-                Options(**options),
-                poll,
-                warn=found.append,
-            )
-        except Exception as error:
-            return SweepResult(config, network, None, error)
-        return SweepResult(config, network, history, None)
-
     # at run time, for it costs an import of logging
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from concurrent.futures import ThreadPoolExecutor
 
-    with (
-        reporting(progress, "training") as tell,
-        ThreadPoolExecutor(min(n_workers, max(1, len(merged))), "exactnet-sweep") as executor,
-    ):
-        futures = []
+    with ExitStack() as stack:
+        tell = stack.enter_context(reporting(progress, "training"))
+        if executor is None:
+            n_threads = min(n_workers, max(1, len(merged)))
+            executor = stack.enter_context(ThreadPoolExecutor(n_threads, "exactnet-sweep"))
         try:
-            futures += [executor.submit(train, config) for config in merged]
-            for done, future in enumerate(as_completed(futures), 1):
-                future.result()  # raises what is no Exception, such as SystemExit of a callback
-                for text in found[:]:
+            finished = stack.enter_context(closing(run_all(executor, work, _train, merged)))
+            for done, (k, future) in enumerate(finished, 1):
+                results[k], found = _outcome(merged[k], future)
+                for text in found:
                     if text not in told:
                         told.add(text)
                         warnings.warn(text, stacklevel=2)
                 if tell is not None:
-                    tell(done / len(futures))
+                    tell(done / len(merged))
         except BaseException:
-            cancelled.set()
-            for future in futures:
-                future.cancel()
+            work.stopped = True
             raise
-    return SweepResults(future.result() for future in futures)
+    return SweepResults(results)
+
+
+class _Work:
+    """What the trainings of a sweep share, in this process or in another one.
+
+    Data are converted and packed once in each. What is `stopped` ends trainings in threads.
+    """
+
+    stopped = False
+    travelled = False
+
+    def __init__(self, data: Dataset, validation: Dataset | None) -> None:
+        self.data, self.validation = data, validation
+
+    def poll(self, share: float = 0.0) -> None:
+        if self.stopped:
+            raise _Cancelled
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Work, (self.data, self.validation), {"travelled": True}
+
+
+def _train(work: _Work, config: dict[str, Any]) -> tuple[SweepResult, list[str]]:
+    """Train a network, the task of a worker; return what became of it, and what it warns of."""
+    work.poll()
+    network, warned = None, list[str]()
+    try:
+        network = Network(**{key: config[key] for key in config if key in _OF_NETWORK})
+        options = {key: config[key] for key in config if key not in _OF_NETWORK}
+        weights = options.pop("sample_weight", None)
+        history = training.fit(
+            network,
+            work.data,
+            None,
+            weights,
+            work.validation,
+            Options(**options),
+            work.poll,
+            warn=warned.append,
+        )
+    except Exception as error:
+        kept = _portable(error) if work.travelled else error
+        return SweepResult(config, network, None, kept), warned
+    return SweepResult(config, network, history, None), warned
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error, or one that says it where pickle cannot take it along."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _outcome(config: dict[str, Any], future: Future[Any]) -> tuple[SweepResult, list[str]]:
+    """Return the result of a task; what is no Exception, such as SystemExit, is raised."""
+    try:
+        return future.result()  # type: ignore[no-any-return]
+    except Exception as error:  # of the way there or back, or since its process died
+        return SweepResult(config, None, None, error), []
 
 
 def _merged(k: int, config: Mapping[str, Any], common: dict[str, Any]) -> dict[str, Any]:
