@@ -82,6 +82,8 @@ def theorem3():
 def integer():
     X, y = mnist()
     build, net = timed(lambda: memorize(X, y, construction="integer"))
+    check, report = timed(lambda: verify(net, X, y))
+    checked_peak = peak_mb()
     proving, proof = timed(lambda: certificate(net, X))
     hidden = sum(net.layer_sizes[1:-1])
     largest = max(abs(v) for w in net.weights for v in w.ravel())
@@ -91,6 +93,9 @@ def integer():
         [f"hidden units, {net.layer_sizes}", f"{hidden}", "<= 1000", hidden <= 1000],
         ["largest weight", power(largest), "< 2^23", largest < 2**23],
         ["certificate", power(proof.bound), "< 2^53", proof.exact and proof.bound < 2**53],
+        below("verified in", check, 3),
+        ["wrong outputs, exactly", f"{report.n_wrong}", "0", report.exact],
+        below("peak memory of building and verifying", checked_peak / 1000, 1, "GB"),
         ["certified in", f"{proving:.3g} s", "", None],
         ["peak memory", f"{peak / 1000:.3g} GB", "", None],
     ]
@@ -126,6 +131,21 @@ def integer():
     return rows
 
 
+def trained():
+    """A network of floats, trained for an epoch, on images as floats."""
+    X, y = mnist()
+    X = (X / 255).astype(np.float32)
+    floats = exactnet.Network([784, 128, 64, 10], activations=["relu", "relu", "linear"], seed=0)
+    floats.fit(X, np.eye(10)[y], epochs=1, batch_size=64, learning_rate=0.05)
+    net = floats.to_exact()
+    seconds, outputs = timed(lambda: net.predict(X[:10_000]))
+    longest = max(value.denominator.bit_length() for value in outputs.ravel())
+    return [
+        below("10,000 images evaluated exactly in", seconds, 1.5),
+        ["largest denominator of an output", f"{longest} bits", "", None],
+    ]
+
+
 def theorem4():
     rng = random.Random(0)
     points = set()
@@ -151,6 +171,7 @@ def theorem4():
 CASES = {
     "theorem3": (theorem3, "Theorem 3: MNIST's 60,000 digits in widths 250, 240", 1),
     "integer": (integer, "integers for float64: MNIST's 60,000 digits", 1),
+    "trained": (trained, "exact outputs of a trained network [784, 128, 64, 10]", 1),
     "theorem4": (theorem4, "Theorem 4: 10,000 random points, 10 outputs, widths 400, 250", 2),
 }
 
