@@ -40,6 +40,13 @@ elif kind == "sweep":
     )
     X = [[k] for k in range(40_000)]
     call = lambda progress: verify(net, X, [0] * len(X), n_threads=n_threads, progress=progress)
+elif kind == "integers":  # in float64
+    net = ExactNetwork.from_arrays(
+        [np.array([[rng.randrange(99) for _ in range(800)] for _ in range(500)]), [[1] * 500]],
+        [[-9] * 500, [0]],
+    )
+    X = np.array([[rng.randrange(99) for _ in range(800)] for _ in range(2_000)])
+    call = lambda progress: verify(net, X, [0] * len(X), n_threads=n_threads, progress=progress)
 else:
     net = ExactNetwork.from_arrays(
         [[[rng.gauss(0, 1) for _ in range(100)] for _ in range(200)], [[1] * 200]], [[0] * 200, [0]]
@@ -70,6 +77,7 @@ CASES = [
     ("sweep", 2),
     pytest.param("points", 1, marks=pytest.mark.slow),
     ("points", 2),
+    ("integers", 1),
 ]
 
 
