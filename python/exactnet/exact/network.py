@@ -218,10 +218,10 @@ class ExactNetwork(Named):
         >>> memorize([[0], [1], [2], [3]], [5, -1, 4, 0]).summary()  # doctest: +ELLIPSIS
         ExactNetwork: 3 layers, 13 parameters
         layer  activation  inputs  units  parameters  largest bits  total bits
-        1      relu             1      2           4             2          10
-        2      relu             2      2           6             7          30
+        1      relu             1      2           4             2          11
+        2      relu             2      2           6             6          28
         3      linear           2      1           3             1           6
-        longest parameter 7 bits, all together 46 bits, about ... of memory
+        longest parameter 6 bits, all together 45 bits, about ... of memory
         """
         parameters = self._parameters()
         parameters.check()
