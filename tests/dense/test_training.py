@@ -498,14 +498,15 @@ def test_no_threads_are_left(np_rng, n_threads):
     def threads():
         return len(os.listdir("/proc/self/task"))
 
-    X, labels = np_rng.random((500, 20), dtype=np.float32), np_rng.integers(0, 3, 500)
+    X, labels = np_rng.random((500, 200), dtype=np.float32), np_rng.integers(0, 3, 500)
     before = threads()
     during = []
-    net = Network([20, 8, 3], seed=0)
+    net = Network([200, 100, 3], seed=0)  # so large that a second thread may pay
     net.fit(
         X,
         labels,
         epochs=2,
+        batch_size=64,
         n_threads=n_threads,
         callbacks=[lambda *_: during.append(threads() - before)],
     )
@@ -514,7 +515,7 @@ def test_no_threads_are_left(np_rng, n_threads):
         net.fit(X, labels, n_threads=n_threads, callbacks=[lambda *_: 1 / 0])
     exact = memorize(np.arange(300)[:, None], np.arange(300) % 7, n_threads=n_threads)
     assert verify(exact, np.arange(300)[:, None], np.arange(300) % 7, n_threads=n_threads)
-    sweep([dict(layer_sizes=[20, 4, 3])] * 3, X, labels, n_jobs=n_threads)
+    sweep([dict(layer_sizes=[200, 4, 3])] * 3, X, labels, n_jobs=n_threads)
     deadline = time.monotonic() + 5  # the system lists an ended thread for a moment longer
     while threads() > before and time.monotonic() < deadline:
         time.sleep(0.01)
