@@ -90,7 +90,7 @@ ExactNetwork.load(sys.argv[1], progress=True)
 approximate(np.sin, (-3, 3), 1e-6, second_derivative=1, progress=True)
 integer = memorize(X, y, construction="integer", progress=True)
 certificate(integer, X, progress=True)
-rounding_error(integer, X, predictions=y, progress=True)
+rounding_error(integer, X[:300], predictions=y[:300], progress=True)
 sweep([dict(layer_sizes=[40, 10], seed=k) for k in range(3)], X / 1000, y, progress=True)
 """
 

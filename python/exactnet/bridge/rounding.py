@@ -148,6 +148,7 @@ def rounding_error(
                     error = abs(gmpy2.mpq(value) - next(exact))
                     if error > worst.error:
                         worst = RoundingError(error, row, output)
+            tell(1.0)  # a part may end before the core has anything to tell
     return worst
 
 
