@@ -165,8 +165,8 @@ void evaluate(const Network& network, const Table& points, std::size_t n_threads
     // of `memorize` later points take longer: those that take longest come first, so that threads
     // end together. Single points are alike.
     const std::size_t n_tasks = base::task_count(points.rows, n_threads, direction ? 2 : 8);
-    base::parallel_for(n_tasks, n_threads, monitor, [&](std::size_t i) {
-        const std::size_t task = n_tasks - 1 - i;
+    base::parallel_for(n_tasks, n_threads, monitor, [&](std::size_t turn) {
+        const std::size_t task = n_tasks - 1 - turn;
         const std::size_t begin = points.rows * task / n_tasks;
         const std::size_t end = points.rows * (task + 1) / n_tasks;
         if (begin == end) return;

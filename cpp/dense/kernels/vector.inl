@@ -86,9 +86,9 @@ inline Mask<T> bits_of(V<T> x) {
 /// A bit for every lane of a comparison.
 template <class T>
 inline std::uint64_t bit_mask(Mask<T> mask) {
-    V<T> x;
+    [[maybe_unused]] V<T> x;
     std::memcpy(&x, &mask, sizeof(x));
-    constexpr bool single = std::is_same_v<T, float>;
+    [[maybe_unused]] constexpr bool single = std::is_same_v<T, float>;
 #if defined(__AVX512F__)
     if constexpr (single)
         return _mm512_movepi32_mask(_mm512_castps_si512(x));
