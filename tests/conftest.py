@@ -76,6 +76,19 @@ def slow(full, quick):
     return full if _run_slow else quick
 
 
+@pytest.fixture(scope="module")
+def client():
+    """Of a cluster of Dask: two processes, on any port that is free."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
 @pytest.fixture
 def samples_made(monkeypatch):
     """The core's objects for X, in the order in which they are made; each counts its packings."""

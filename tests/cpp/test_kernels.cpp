@@ -9,6 +9,7 @@
 #include "dense/network.hpp"
 #include "dense/random.hpp"
 #include "dense/samples.hpp"
+#include "sparse_rows.hpp"
 
 using namespace exactnet::dense;
 
@@ -44,16 +45,6 @@ Panels<T> random_panels(Generator& generator, std::size_t rows, std::size_t colu
         }
     }
     return matrix;
-}
-
-/// Rows of X of which a share of about 1/5 is not 0.
-template <class T>
-std::vector<T> sparse_rows(Generator& generator, std::size_t m, std::size_t n) {
-    std::vector<T> x(m * n);
-    for (T& value : x) {
-        if (generator.below(5) == 0) value = static_cast<T>(generator.symmetric());
-    }
-    return x;
 }
 
 }  // namespace

@@ -6,22 +6,9 @@
 #include "check.hpp"
 #include "dense/random.hpp"
 #include "dense/samples.hpp"
+#include "sparse_rows.hpp"
 
 using namespace exactnet::dense;
-
-namespace {
-
-/// Rows of X of which a share of about 1/5 is not 0.
-template <class T>
-std::vector<T> sparse_rows(Generator& generator, std::size_t m, std::size_t n) {
-    std::vector<T> x(m * n);
-    for (T& value : x) {
-        if (generator.below(5) == 0) value = static_cast<T>(generator.symmetric());
-    }
-    return x;
-}
-
-}  // namespace
 
 TEST(samples_keep_what_is_not_zero) {
     Generator generator(6);

@@ -233,18 +233,6 @@ def give_up(network, epoch, history):
     raise SystemExit(3)
 
 
-@pytest.fixture(scope="module")
-def client():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
 @pytest.fixture(params=["threads", "processes", "dask", "executor of dask"])
 def executor(request):
     if "dask" in request.param:

@@ -566,18 +566,6 @@ def test_work_that_is_too_little_is_done_here(rng, monkeypatch, in_chunks):
     assert verify(net, *data).n_by_workers == 0
 
 
-@pytest.fixture(scope="module")
-def client():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
 @pytest.mark.parametrize("in_chunks", [True, False])
 @pytest.mark.parametrize("as_executor", [True, False])
 def test_clients_of_dask(rng, client, in_chunks, as_executor):

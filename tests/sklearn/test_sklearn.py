@@ -201,38 +201,26 @@ def test_grid_search(serial_search):
     assert scores.shape == (2,)
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
-def test_grid_search_on_dask(serial_search, cluster):
-    assert len(cluster.scheduler_info()["workers"]) == 2
+def test_grid_search_on_dask(serial_search, client):
+    assert len(client.scheduler_info()["workers"]) == 2
     with joblib.parallel_config("dask"):
         found = search()
     assert same_search(found, serial_search)
 
 
-def test_incremental_training_on_chunks_of_dask(cluster):
+def test_incremental_training_on_chunks_of_dask(client):
     """As `dask_ml.wrappers.Incremental` does it: blocks come to one model, one after the other."""
     array = pytest.importorskip("dask.array")
     blocks = array.from_array(X, chunks=(400, -1)).to_delayed().ravel()
     labels = array.from_array(Y, chunks=400).to_delayed().ravel()
     by_hand = MLPClassifier(8, random_state=1)
-    model = cluster.submit(lambda: MLPClassifier(8, random_state=1))
+    model = client.submit(lambda: MLPClassifier(8, random_state=1))
 
     def step(model, X, y):
         return pickle.loads(pickle.dumps(model)).partial_fit(X, y, classes=np.arange(10))
 
     for block, part in zip(blocks, labels, strict=True):
-        model = cluster.submit(step, model, cluster.compute(block), cluster.compute(part))
+        model = client.submit(step, model, client.compute(block), client.compute(part))
     for k in range(0, len(X), 400):
         by_hand.partial_fit(X[k : k + 400], Y[k : k + 400], classes=np.arange(10))
     assert same(model.result().network_, by_hand.network_)
